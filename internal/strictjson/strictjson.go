@@ -1,0 +1,315 @@
+// Package strictjson decodes JSON that people write: every mistake is told with file, line, column and the nearest known key.
+//
+// A document is decoded by visiting it. Each type names its keys once, in the function that decodes it:
+//
+//	err := strictjson.Decode("config.json", data, func(o *strictjson.Object) {
+//		o.String("host", &rule.Host)
+//		o.Object("config", func(c *strictjson.Object) { c.Bool("allow_http", &rule.AllowHTTP) })
+//	})
+//
+// A key that was not asked for, a key that stands twice and a value of another type are errors.
+// The first error stands; what is visited after it changes nothing.
+package strictjson
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/fe055d52/credential-helper/internal/suggest"
+	"github.com/tidwall/gjson"
+)
+
+// MaxSize is the size in bytes above which a document is refused.
+const MaxSize = 1 << 20
+
+// An Error is a mistake in a document.
+type Error struct {
+	File   string // as it was given to Decode
+	Offset int    // in bytes, from 0
+	Line   int    // from 1
+	Column int    // in characters, from 1
+	Msg    string
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
+}
+
+type decoder struct {
+	file string
+	data string
+	err  *Error
+	// missing says that err is about something that is not there: a mistyped key may be why, and is told instead.
+	missing bool
+}
+
+func (d *decoder) fail(offset int, format string, args ...any) {
+	if d.err != nil {
+		return
+	}
+	offset = min(max(offset, 0), len(d.data))
+	before := d.data[:offset]
+	lineStart := strings.LastIndexByte(before, '\n') + 1
+	d.err = &Error{
+		File:   d.file,
+		Offset: offset,
+		Line:   strings.Count(before, "\n") + 1,
+		Column: utf8.RuneCountInString(before[lineStart:]) + 1,
+		Msg:    fmt.Sprintf(format, args...),
+	}
+}
+
+// Decode visits the object that data holds. The error is an [*Error], which names file for the document.
+func Decode(file string, data []byte, visit func(*Object)) error {
+	d := &decoder{file: file, data: string(data)}
+	if len(data) > MaxSize {
+		d.fail(0, "the file is larger than %d bytes", MaxSize)
+		return d.err
+	}
+	if strings.HasPrefix(d.data, "\xef\xbb\xbf") {
+		d.fail(0, "the file begins with a byte order mark; save it as UTF-8 without one")
+		return d.err
+	}
+	if strings.TrimSpace(d.data) == "" {
+		d.fail(0, "the file is empty; the least it may hold is {}")
+		return d.err
+	}
+	// encoding/json bounds the depth and knows the offset of a syntax error; gjson then reads valid JSON only.
+	var raw json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		var syntax *json.SyntaxError
+		switch {
+		case errors.As(err, &syntax) && syntax.Error() == "unexpected end of JSON input":
+			d.fail(len(d.data), "the JSON is cut off: %s", io.ErrUnexpectedEOF)
+		case errors.As(err, &syntax) && strings.HasSuffix(syntax.Error(), "exceeded max depth"):
+			d.fail(int(syntax.Offset)-1, "the JSON is nested too deeply")
+		case errors.As(err, &syntax):
+			d.fail(int(syntax.Offset)-1, "not valid JSON: %s", syntax)
+		default:
+			d.fail(0, "not valid JSON: %s", err)
+		}
+		return d.err
+	}
+	root := gjson.Parse(d.data)
+	if !root.IsObject() {
+		d.fail(root.Index, "a JSON object is wanted here, not %s", typeName(root))
+		return d.err
+	}
+	d.visit(root, visit)
+	if d.err != nil {
+		return d.err
+	}
+	return nil
+}
+
+func (d *decoder) visit(value gjson.Result, visit func(*Object)) {
+	o := &Object{d: d, start: value.Index, raw: value.Raw}
+	value.ForEach(func(k, v gjson.Result) bool {
+		if _, ok := o.find(k.String()); ok {
+			d.fail(k.Index, "the key %q stands twice", k.String())
+		}
+		o.members = append(o.members, member{key: k.String(), keyIndex: k.Index, value: v})
+		return true
+	})
+	visit(o)
+	if o.open {
+		return
+	}
+	for _, m := range o.members {
+		if !m.asked {
+			if d.missing {
+				d.err, d.missing = nil, false
+			}
+			d.fail(m.keyIndex, "unknown key %q%s", m.key, suggest.DidYouMean(m.key, o.known))
+		}
+	}
+}
+
+// An Object is a JSON object that is being visited.
+type Object struct {
+	d       *decoder
+	start   int
+	raw     string
+	members []member
+	known   []string
+	open    bool
+}
+
+type member struct {
+	key      string
+	keyIndex int
+	value    gjson.Result
+	asked    bool
+}
+
+func (o *Object) find(key string) (int, bool) {
+	for i := range o.members {
+		if o.members[i].key == key {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// get marks key as known and returns its value, if it is there and not of another type.
+func (o *Object) get(key, want string, ok func(gjson.Result) bool) (gjson.Result, bool) {
+	o.known = append(o.known, key)
+	i, found := o.find(key)
+	if !found {
+		return gjson.Result{}, false
+	}
+	o.members[i].asked = true
+	v := o.members[i].value
+	if !ok(v) {
+		o.d.fail(v.Index, "%q takes %s, not %s", key, want, typeName(v))
+		return gjson.Result{}, false
+	}
+	return v, o.d.err == nil
+}
+
+// Has reports whether key is there. It does not make the key a known one.
+func (o *Object) Has(key string) bool {
+	_, ok := o.find(key)
+	return ok
+}
+
+// Pos returns where the object begins: line and column, from 1.
+func (o *Object) Pos() (line, column int) {
+	d := decoder{data: o.d.data}
+	d.fail(o.start, "")
+	return d.err.Line, d.err.Column
+}
+
+// Raw returns the object's text as it stands in the document.
+func (o *Object) Raw() string { return o.raw }
+
+// AllowUnknown accepts keys that were not asked for.
+func (o *Object) AllowUnknown() { o.open = true }
+
+// String decodes a string.
+func (o *Object) String(key string, dst *string) {
+	if v, ok := o.get(key, "a string", isString); ok {
+		*dst = v.String()
+	}
+}
+
+// Bool decodes true or false.
+func (o *Object) Bool(key string, dst *bool) {
+	if v, ok := o.get(key, "true or false", func(v gjson.Result) bool { return v.IsBool() }); ok {
+		*dst = v.Bool()
+	}
+}
+
+// OneOf decodes a string that is one of allowed.
+func (o *Object) OneOf(key string, dst *string, allowed ...string) {
+	v, ok := o.get(key, "a string", isString)
+	if !ok {
+		return
+	}
+	for _, a := range allowed {
+		if v.String() == a {
+			*dst = a
+			return
+		}
+	}
+	o.d.fail(v.Index, "%q takes one of %s, not %q%s", key, quoteList(allowed), v.String(), suggest.DidYouMean(v.String(), allowed))
+}
+
+// Strings decodes an array of strings.
+func (o *Object) Strings(key string, dst *[]string) {
+	v, ok := o.get(key, "an array of strings", func(v gjson.Result) bool { return v.IsArray() })
+	if !ok {
+		return
+	}
+	list := []string{}
+	v.ForEach(func(_, e gjson.Result) bool {
+		if !isString(e) {
+			o.d.fail(e.Index, "%q takes an array of strings; this element is %s", key, typeName(e))
+			return false
+		}
+		list = append(list, e.String())
+		return true
+	})
+	*dst = list
+}
+
+// Object decodes an object by visiting it. visit is not called when key is absent.
+func (o *Object) Object(key string, visit func(*Object)) {
+	if v, ok := o.get(key, "an object", func(v gjson.Result) bool { return v.IsObject() }); ok {
+		o.d.visit(v, visit)
+	}
+}
+
+// ObjectOrEmpty is like Object, but visits an empty object where key is absent.
+func (o *Object) ObjectOrEmpty(key string, visit func(*Object)) {
+	if o.Has(key) {
+		o.Object(key, visit)
+		return
+	}
+	o.known = append(o.known, key)
+	visit(&Object{d: o.d, start: o.start})
+}
+
+// Objects decodes an array of objects by visiting each.
+func (o *Object) Objects(key string, visit func(i int, o *Object)) {
+	v, ok := o.get(key, "an array of objects", func(v gjson.Result) bool { return v.IsArray() })
+	if !ok {
+		return
+	}
+	i := 0
+	v.ForEach(func(_, e gjson.Result) bool {
+		if !e.IsObject() {
+			o.d.fail(e.Index, "%q takes an array of objects; this element is %s", key, typeName(e))
+			return false
+		}
+		o.d.visit(e, func(o *Object) { visit(i, o) })
+		i++
+		return true
+	})
+}
+
+// Failf reports a mistake in the value of key, or in the object where key is absent or "".
+// An unknown key that is found later is told instead of a mistake about an absent one.
+func (o *Object) Failf(key, format string, args ...any) {
+	i, ok := o.find(key)
+	if ok {
+		o.d.fail(o.members[i].value.Index, format, args...)
+		return
+	}
+	o.d.missing = o.d.missing || o.d.err == nil
+	o.d.fail(o.start, format, args...)
+}
+
+// Failed reports whether a mistake was found, in this object or anywhere before it.
+func (o *Object) Failed() bool { return o.d.err != nil }
+
+func isString(v gjson.Result) bool { return v.Type == gjson.String }
+
+func typeName(v gjson.Result) string {
+	switch {
+	case v.IsObject():
+		return "an object"
+	case v.IsArray():
+		return "an array"
+	case v.IsBool():
+		return "a boolean"
+	case v.Type == gjson.String:
+		return "a string"
+	case v.Type == gjson.Number:
+		return "a number"
+	default:
+		return "null"
+	}
+}
+
+func quoteList(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = fmt.Sprintf("%q", w)
+	}
+	return strings.Join(quoted, ", ")
+}

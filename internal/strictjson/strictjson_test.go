@@ -1,0 +1,105 @@
+package strictjson
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+)
+
+type doc struct {
+	Name string
+	On   bool
+	Mode string
+	Args []string
+	Sub  []string
+}
+
+func (d *doc) visit(o *Object) {
+	o.String("name", &d.Name)
+	o.Bool("on", &d.On)
+	o.OneOf("mode", &d.Mode, "fast", "slow")
+	o.Strings("args", &d.Args)
+	o.Objects("subs", func(_ int, o *Object) {
+		var s string
+		o.String("name", &s)
+		if s == "bad" {
+			o.Failf("name", "a bad name")
+		}
+		if s == "" && o.Has("nam") {
+			o.Failf("name", "a name is missing")
+		}
+		d.Sub = append(d.Sub, s)
+	})
+}
+
+func TestDecode(t *testing.T) {
+	var d doc
+	err := Decode("f", []byte(`{"name":"n","on":true,"mode":"slow","args":["a","b"],"subs":[{"name":"x"},{}]}`), d.visit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Name != "n" || !d.On || d.Mode != "slow" || strings.Join(d.Args, ",") != "a,b" || strings.Join(d.Sub, ",") != "x," {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"empty", " \n", "f:1:1: the file is empty; the least it may hold is {}"},
+		{"cut off", "{\n\"name\":", "f:2:8: the JSON is cut off: unexpected EOF"},
+		{"syntax", "{\n  \"name\": x}", "f:2:11: not valid JSON: invalid character 'x' looking for beginning of value"},
+		{"trailing", "{} {}", "f:1:4: not valid JSON: invalid character '{' after top-level value"},
+		{"byte order mark", "\ufeff{}", "f:1:1: the file begins with a byte order mark; save it as UTF-8 without one"},
+		{"not an object", " [1]", "f:1:2: a JSON object is wanted here, not an array"},
+		{"null", "null", "f:1:1: a JSON object is wanted here, not null"},
+		{"unknown key", "{\n  \"nmae\": 1}", `f:2:3: unknown key "nmae" (did you mean "name"?)`},
+		{"unknown key in a later element", `{"subs":[{},{"nam":1}]}`, `f:1:14: unknown key "nam" (did you mean "name"?)`},
+		{"nothing near", `{"zebra":1}`, `f:1:2: unknown key "zebra"`},
+		{"another case", `{"Name":"x"}`, `f:1:2: unknown key "Name" (did you mean "name"?)`},
+		{"twice", `{"name":"a","name":"b"}`, `f:1:13: the key "name" stands twice`},
+		{"type", `{"name": 3}`, `f:1:10: "name" takes a string, not a number`},
+		{"null value", `{"name": null}`, `f:1:10: "name" takes a string, not null`},
+		{"bool as string", `{"on":"true"}`, `f:1:7: "on" takes true or false, not a string`},
+		{"list element", `{"args":["a",{}]}`, `f:1:14: "args" takes an array of strings; this element is an object`},
+		{"one of", `{"mode":"fsat"}`, `f:1:9: "mode" takes one of "fast", "slow", not "fsat" (did you mean "fast"?)`},
+		{"object element", `{"subs":[3]}`, `f:1:10: "subs" takes an array of objects; this element is a number`},
+		{"own check", `{"subs":[{"name":"bad"}]}`, `f:1:18: a bad name`},
+		{"columns are characters", `{"name":"éé","x":1}`, `f:1:14: unknown key "x"`},
+		{"too deep", strings.Repeat(`{"name":`, 20000), "f:1:80001: the JSON is nested too deeply"},
+		{"too large", `{"name":"` + strings.Repeat("a", MaxSize) + `"}`, "f:1:1: the file is larger than 1048576 bytes"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var d doc
+			err := Decode("f", []byte(tt.in), d.visit)
+			var e *Error
+			if !errors.As(err, &e) {
+				t.Fatalf("error %v, want an *Error", err)
+			}
+			if err.Error() != tt.want {
+				t.Errorf("\n got %s\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzDecode holds that Decode accepts only what encoding/json accepts, and that every error points into the document.
+func FuzzDecode(f *testing.F) {
+	for _, s := range []string{`{}`, `{"name":"n","subs":[{"name":"bad"}]}`, `{"a":`, `[]`, "{\"name\":\"\xff\"}", `{"on":tru}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var d doc
+		err := Decode("f", data, d.visit)
+		if err == nil {
+			if !json.Valid(data) {
+				t.Errorf("accepted what is not JSON: %q", data)
+			}
+			return
+		}
+		var e *Error
+		if !errors.As(err, &e) || e.Offset > len(data) || e.Line < 1 || e.Column < 1 {
+			t.Errorf("bad position in %#v", err)
+		}
+	})
+}
