@@ -1,0 +1,47 @@
+package helpers
+
+import (
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// WithMargin returns when a client is told that an answer expires: earlier than its true expiry,
+// so that no client sends a token that dies on the way. The margin is 60 s, or a third of the remaining life
+// for tokens that live shorter than 3 minutes. The result is in UTC and whole seconds.
+// It is not after now where nothing useful is left.
+func WithMargin(expires, now time.Time) time.Time {
+	margin := time.Minute
+	if left := expires.Sub(now); left < 3*time.Minute {
+		margin = left / 3
+	}
+	return expires.Add(-margin).UTC().Truncate(time.Second)
+}
+
+// JWTExpiry returns when a JSON Web Token stops being valid, told by the local clock: received is when it arrived.
+// ok is false for what is not a JWT or does not say. The signature is not checked: the token is believed by the server, not by us.
+//
+// The life of the token (exp less iat, RFC 7519 §4.1) is counted from received where it is known to be fresh,
+// because the clock that wrote exp may not be ours; otherwise exp is taken as it is.
+func JWTExpiry(token string, received time.Time, fresh bool) (expires time.Time, ok bool) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 || len(token) > 64<<10 {
+		return time.Time{}, false
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil || !gjson.ValidBytes(payload) {
+		return time.Time{}, false
+	}
+	claims := gjson.ParseBytes(payload)
+	exp, iat := claims.Get("exp"), claims.Get("iat")
+	if exp.Type != gjson.Number || exp.Num <= 0 || exp.Num > 1<<40 {
+		return time.Time{}, false
+	}
+	if fresh && iat.Type == gjson.Number && iat.Num > 0 && iat.Num < exp.Num {
+		const most = 1 << 33 // seconds, 272 years: about what a Duration holds
+		return received.Add(time.Duration(min(exp.Num-iat.Num, most) * float64(time.Second))), true
+	}
+	return time.Unix(int64(exp.Num), 0), true
+}

@@ -1,0 +1,75 @@
+package helpers
+
+import (
+	"encoding/base64"
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestWithMargin(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		life, want time.Duration
+	}{
+		{time.Hour, 59 * time.Minute},
+		{5 * time.Minute, 4 * time.Minute},
+		{3 * time.Minute, 2 * time.Minute},
+		{60 * time.Second, 40 * time.Second},
+		{3 * time.Second, 2 * time.Second},
+		{5*time.Minute + 900*time.Millisecond, 4 * time.Minute},
+		{0, 0},
+	} {
+		got := WithMargin(now.Add(tt.life), now)
+		if got.Sub(now) != tt.want {
+			t.Errorf("a life of %s is told as %s, want %s", tt.life, got.Sub(now), tt.want)
+		}
+	}
+	if got := WithMargin(now.Add(-time.Hour), now); got.After(now) {
+		t.Errorf("an expired token is told to live until %s", got)
+	}
+	elsewhere := time.FixedZone("x", 3600)
+	if got := WithMargin(now.Add(time.Hour).In(elsewhere), now); got.Location() != time.UTC {
+		t.Errorf("not in UTC: %s", got)
+	}
+}
+
+func TestJWTExpiry(t *testing.T) {
+	received := time.Unix(1_000_000, 0)
+	jwt := func(claims string) string {
+		enc := base64.RawURLEncoding.EncodeToString
+		return enc([]byte(`{"alg":"none"}`)) + "." + enc([]byte(claims)) + "." + enc([]byte("sig"))
+	}
+	for _, tt := range []struct {
+		name, token string
+		fresh       bool
+		want        int64 // Unix time, 0: not known
+	}{
+		{"fresh, with iat", jwt(`{"iat":5000,"exp":5300}`), true, 1_000_300},
+		{"fresh, without iat", jwt(`{"exp":1000300}`), true, 1_000_300},
+		{"fresh, iat behind exp", jwt(`{"iat":9000000,"exp":1000300}`), true, 1_000_300},
+		{"stored", jwt(`{"iat":999900,"exp":1000100}`), false, 1_000_100},
+		{"exp is a string", jwt(`{"exp":"1000300"}`), false, 0},
+		{"no exp", jwt(`{}`), false, 0},
+		{"absurd", jwt(`{"exp":1e300}`), false, 0},
+		{"opaque", "abcdef", true, 0},
+		{"two dots", "a.b.c", true, 0},
+		{"empty", "", true, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, ok := JWTExpiry(tt.token, received, tt.fresh)
+			if ok != (tt.want != 0) || ok && got.Unix() != tt.want {
+				t.Errorf("got %v, %v", got, ok)
+			}
+		})
+	}
+}
+
+func FuzzJWTExpiry(f *testing.F) {
+	f.Add("e30.eyJleHAiOjF9.x", true)
+	f.Fuzz(func(t *testing.T, token string, fresh bool) {
+		if got, ok := JWTExpiry(token, time.Unix(0, 0), fresh); ok && got.IsZero() {
+			t.Error(fmt.Sprint("known and zero: ", token))
+		}
+	})
+}

@@ -1,0 +1,43 @@
+package helpers
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/fe055d52/credential-helper/internal/redact"
+)
+
+func TestBasic(t *testing.T) {
+	got, err := Basic("Aladdin", redact.New("open sesame")) // the example of RFC 7617 §2
+	if err != nil || got.Reveal() != "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==" {
+		t.Errorf("got %q, %v", got.Reveal(), err)
+	}
+	if _, err := Basic("a:b", redact.New("x")); err == nil || strings.Contains(err.Error(), "a:b") {
+		t.Errorf("a colon in the user name: %v", err)
+	}
+	if got, err := BasicTokenOnly(redact.New("tok")); err != nil || got.Reveal() != "Basic dG9rOg==" {
+		t.Errorf("token only: %q, %v", got.Reveal(), err)
+	}
+	if s := redact.Scrub("QWxhZGRpbjpvcGVuIHNlc2FtZQ=="); s != redact.Mark {
+		t.Errorf("the encoded form is not remembered: %q", s)
+	}
+}
+
+func TestCheckHeader(t *testing.T) {
+	for _, name := range []string{"Authorization", "x-buildbuddy-api-key", "PRIVATE-TOKEN", "X_y.z"} {
+		if err := CheckHeaderName(name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"", "a b", "a:b", "a\r\n", "ä", "Host", "content-length", "Transfer-Encoding"} {
+		if err := CheckHeaderName(name); err == nil {
+			t.Errorf("%q is accepted", name)
+		}
+	}
+	for value, want := range map[string]string{"a\nb": "line break", "a\rb": "line break", "a\x00b": "0x00", "a\x7f": "0x7f", "a\xff": "not valid UTF-8", "a b\tc": "", "é": ""} {
+		err := CheckHeaderValue(redact.Hold(value))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v, want %q", value, err, want)
+		}
+	}
+}

@@ -1,0 +1,225 @@
+package helpers
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// A Request asks for what a URL's server wants. [ParseRequest] makes it.
+type Request struct {
+	// URL is normalized: the scheme is one of http, https, grpc and grpcs; the host is lower case, without a
+	// trailing dot and without the scheme's default port; the path begins with "/"; there is no user info and no fragment.
+	// The host may begin with "*.": some clients ask for all hosts of a domain at once.
+	URL *url.URL
+}
+
+var defaultPorts = map[string]string{"https": "443", "http": "80", "grpcs": "443", "grpc": "80"}
+
+// MaxURL is the length in bytes above which a URL is refused.
+const MaxURL = 32 << 10
+
+// ParseRequest checks and normalizes a URL as clients send it (RFC 3986). A bare host ("ghcr.io", "localhost:5000") means https.
+//
+// It refuses what could make two programs disagree about where a request goes, or could break out of a header or a log line:
+// user info, control characters, an empty host, a host that is not plain ASCII, backslashes, percent-encoding and zones in the host,
+// a fragment or "@" right behind the host, and dot segments in the path. No error quotes the query or the user info.
+func ParseRequest(raw string) (Request, error) {
+	if raw == "" {
+		return Request{}, errors.New("the URL is empty")
+	}
+	if len(raw) > MaxURL {
+		return Request{}, fmt.Errorf("the URL is longer than %d bytes", MaxURL)
+	}
+	for i := range len(raw) {
+		if c := raw[i]; c < 0x20 || c == 0x7f {
+			return Request{}, fmt.Errorf("the URL has a control character (0x%02x) at byte %d", c, i)
+		}
+	}
+	if strings.ContainsAny(raw, " \\") {
+		return Request{}, errors.New("the URL has a space or a backslash")
+	}
+	if !strings.Contains(raw, "://") {
+		if strings.ContainsAny(raw, "/?#@") {
+			return Request{}, fmt.Errorf("the URL is relative: it has no scheme; write https://HOST/PATH")
+		}
+		raw = "https://" + raw
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		// url.Error quotes the whole URL, with its query and user info.
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err
+		}
+		if strings.Contains(raw, "@") {
+			return Request{}, errors.New("the URL does not parse, and has user info or an @")
+		}
+		return Request{}, fmt.Errorf("the URL does not parse: %w", err)
+	}
+	port, known := defaultPorts[u.Scheme]
+	switch {
+	case !known:
+		return Request{}, fmt.Errorf("the URL has the unknown scheme %q; known are https, http, grpcs and grpc", u.Scheme)
+	case u.User != nil:
+		return Request{}, errors.New("the URL has user info (user:password@); remove it: a credential helper answers by host")
+	case u.Opaque != "" || u.Host == "" || u.Hostname() == "":
+		return Request{}, errors.New("the URL has no host")
+	}
+	host, err := normalizeHost(u, port)
+	if err != nil {
+		return Request{}, err
+	}
+	u.Host = host
+	// "https://a.test#@b.test/": one parser sees a.test, another b.test.
+	if u.Fragment != "" && (u.Path == "" || strings.ContainsAny(u.Fragment, "@\\")) {
+		return Request{}, errors.New("the URL has a fragment that could hide another host")
+	}
+	if u.Path == "" && strings.Contains(u.RawQuery, "@") {
+		return Request{}, errors.New("the URL has an @ behind its host")
+	}
+	u.Fragment, u.RawFragment = "", ""
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	if err := checkPath(u.Path); err != nil {
+		return Request{}, err
+	}
+	return Request{URL: u}, nil
+}
+
+func normalizeHost(u *url.URL, defaultPort string) (string, error) {
+	name, port := strings.ToLower(u.Hostname()), u.Port()
+	if i := strings.LastIndexByte(u.Host, ':'); port == "" && i >= 0 && !strings.HasSuffix(u.Host, "]") && i != len(u.Host)-1 {
+		return "", errors.New("the URL's port is not a number")
+	}
+	if port != "" {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return "", errors.New("the URL's port is not a number from 1 to 65535")
+		}
+		port = strconv.FormatUint(n, 10)
+	}
+	if strings.HasPrefix(u.Host, "[") {
+		addr, err := netip.ParseAddr(name)
+		if err != nil || !addr.Is6() || addr.Zone() != "" {
+			return "", errors.New("the URL's host is not an IPv6 address without a zone")
+		}
+		name = "[" + addr.String() + "]"
+	} else {
+		name = strings.TrimSuffix(name, ".")
+		if err := checkName(name); err != nil {
+			return "", err
+		}
+	}
+	if port == "" || port == defaultPort {
+		return name, nil
+	}
+	return name + ":" + port, nil
+}
+
+// checkName accepts DNS names in ASCII (RFC 1123 §2.1, and the underscore that is used in practice),
+// IPv4 addresses, and a leading "*." for all hosts of a domain.
+func checkName(name string) error {
+	if len(name) > 253 {
+		return errors.New("the URL's host is longer than 253 bytes")
+	}
+	labels := strings.Split(strings.TrimPrefix(name, "*."), ".")
+	for _, label := range labels {
+		if label == "" {
+			return errors.New("the URL's host has an empty label")
+		}
+		if len(label) > 63 {
+			return errors.New("the URL's host has a label longer than 63 bytes")
+		}
+		for i := range len(label) {
+			c := label[i]
+			switch {
+			case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
+			case c >= 0x80:
+				return errors.New("the URL's host is not ASCII; write an international name in its xn-- form")
+			default:
+				return fmt.Errorf("the URL's host has the character %q", c)
+			}
+		}
+	}
+	// "127.1" and "0x7f.1" are addresses to some programs and names to others.
+	last := labels[len(labels)-1]
+	if allDigits(last) || strings.HasPrefix(last, "0x") && len(labels) > 1 {
+		if addr, err := netip.ParseAddr(name); err != nil || !addr.Is4() {
+			return errors.New("the URL's host looks like an IP address and is none")
+		}
+	}
+	return nil
+}
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// checkPath refuses dot segments, plain, percent-encoded (once more than they were decoded) or with parameters behind them:
+// a server may resolve them after a rule was chosen by what stands before them.
+func checkPath(path string) error {
+	for i := range len(path) {
+		if c := path[i]; c < 0x20 || c == 0x7f {
+			return fmt.Errorf("the URL's path has an encoded control character (0x%02x)", c)
+		}
+	}
+	for range 4 {
+		for seg := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
+			if name, _, _ := strings.Cut(seg, ";"); name == "." || name == ".." {
+				return errors.New("the URL's path has dot segments (. or ..); resolve them first")
+			}
+		}
+		next, err := url.PathUnescape(path)
+		if err != nil || next == path {
+			return nil
+		}
+		path = next
+	}
+	return errors.New("the URL's path is percent-encoded more than four times")
+}
+
+// HostPort returns u's host with its port always there: what a pattern with a port is compared with.
+func HostPort(u *url.URL) string {
+	if u.Port() != "" {
+		return u.Host
+	}
+	return u.Host + ":" + defaultPorts[u.Scheme]
+}
+
+// Secure reports whether what is sent to u is encrypted on the way.
+func Secure(u *url.URL) bool { return u.Scheme == "https" || u.Scheme == "grpcs" }
+
+// Loopback reports whether u's host is this machine: "localhost", a name below it, or a loopback address.
+func Loopback(u *url.URL) bool {
+	name := u.Hostname()
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(name)
+	return err == nil && addr.IsLoopback()
+}
+
+// Wildcard reports whether u's host stands for all hosts of a domain ("*.example.com").
+func Wildcard(u *url.URL) bool { return strings.HasPrefix(u.Host, "*.") }
+
+// Display returns u for an error or a log line: without its query, which may be a signature.
+func Display(u *url.URL) string {
+	s := u.Scheme + "://" + u.Host + u.EscapedPath()
+	if u.RawQuery != "" || u.ForceQuery {
+		s += "?…"
+	}
+	return s
+}
+
+// Origin returns u's scheme and host: "https://example.com:8443".
+func Origin(u *url.URL) string { return u.Scheme + "://" + u.Host }

@@ -1,0 +1,214 @@
+package helpers
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestParseRequest(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"plain", "https://example.com/a/b?c=d", "https://example.com/a/b?c=d"},
+		{"bare host", "ghcr.io", "https://ghcr.io/"},
+		{"bare host and port", "localhost:5000", "https://localhost:5000/"},
+		{"no path", "https://cache.example.com:9092", "https://cache.example.com:9092/"},
+		{"default port", "https://example.com:443/", "https://example.com/"},
+		{"default port with a zero", "https://example.com:0443/", "https://example.com/"},
+		{"empty port", "https://example.com:/x", "https://example.com/x"},
+		{"http default port", "http://example.com:80/", "http://example.com/"},
+		{"https port on http", "http://example.com:443/", "http://example.com:443/"},
+		{"grpc", "grpc://remote.example.com:8980", "grpc://remote.example.com:8980/"},
+		{"grpcs default port", "grpcs://remote.example.com:443", "grpcs://remote.example.com/"},
+		{"gRPC as Bazel asks", "https://remote.example.com/build.bazel.remote.execution.v2.Execution", "https://remote.example.com/build.bazel.remote.execution.v2.Execution"},
+		{"all hosts of a domain", "https://*.example.com/", "https://*.example.com/"},
+		{"case", "HTTPS://EXAMPLE.com/Path", "https://example.com/Path"},
+		{"trailing dot", "https://GITHUB.COM./x", "https://github.com/x"},
+		{"IPv4", "http://127.0.0.1:5000/v2/", "http://127.0.0.1:5000/v2/"},
+		{"IPv6", "https://[::1]:5000/", "https://[::1]:5000/"},
+		{"IPv6 is normalized", "https://[0:0:0:0:0:0:0:1]/", "https://[::1]/"},
+		{"fragment behind a path", "https://example.com/a#sha256=abc", "https://example.com/a"},
+		{"encoded slash", "https://example.com/a%2Fb", "https://example.com/a%2Fb"},
+		{"dots in a name", "https://example.com/a..b/...", "https://example.com/a..b/..."},
+		{"underscore in a host", "https://my_host.example.com/", "https://my_host.example.com/"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			req, err := ParseRequest(tt.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := req.URL.String(); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestParseRequestRefuses(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"empty", "", "is empty"},
+		{"relative", "/v2/x", "is relative"},
+		{"relative path", "a/b", "is relative"},
+		{"no scheme", "//example.com/x", "is relative"},
+		{"no host", "https:///x", "has no host"},
+		{"port only", "https://:443/x", "has no host"},
+		{"unknown scheme", "ftp://example.com/", `unknown scheme "ftp"`},
+		{"file", "file:///etc/passwd", `unknown scheme "file"`},
+		{"user info", "https://bob:hunter2@example.com/", "has user info"},
+		{"user only", "https://github.com@evil.test/", "has user info"},
+		{"empty user", "https://@example.com/", "has user info"},
+		{"line break", "https://example.com/\r\nX: y", "control character (0x0d)"},
+		{"NUL", "https://example.com/\x00", "control character (0x00)"},
+		{"tab", "https://exam\tple.com/", "control character (0x09)"},
+		{"DEL", "https://example.com/\x7f", "control character (0x7f)"},
+		{"encoded line break", "https://example.com/a%0d%0ab", "encoded control character (0x0d)"},
+		{"encoded NUL", "https://example.com/a%00", "encoded control character (0x00)"},
+		{"space", "https://example.com/a b", "a space or a backslash"},
+		{"backslash", `https://github.com\@evil.test/`, "a space or a backslash"},
+		{"fragment at the host", "https://github.com#@evil.test/", "fragment that could hide"},
+		{"fragment with an at", "https://github.com/#@evil.test/", "fragment that could hide"},
+		{"query at the host", "https://github.com?@evil.test/", "an @ behind its host"},
+		{"international", "https://exämple.com/", "not ASCII"},
+		{"homograph", "https://gіthub.com/", "not ASCII"},
+		{"encoded international", "https://%C3%A4.com/", "not ASCII"},
+		{"encoded host", "https://%67ithub.com/", "does not parse"},
+		{"encoded dot", "https://github%2ecom/", "does not parse"},
+		{"zone", "https://[fe80::1%25eth0]/", "without a zone"},
+		{"IPv4 in brackets", "https://[127.0.0.1]/", "does not parse"},
+		{"short IPv4", "https://127.1/", "looks like an IP address"},
+		{"decimal IPv4", "https://2130706433/", "looks like an IP address"},
+		{"hex IPv4", "https://127.0.0.0x1/", "looks like an IP address"},
+		{"empty label", "https://a..example.com/", "an empty label"},
+		{"two trailing dots", "https://example.com../", "an empty label"},
+		{"star inside", "https://a.*.example.com/", "character '*'"},
+		{"star in a label", "https://a*.example.com/", "character '*'"},
+		{"star alone", "https://*/", "character '*'"},
+		{"port 0", "https://example.com:0/", "port"},
+		{"port too large", "https://example.com:65536/", "port"},
+		{"port is a word", "https://example.com:http/", "port"},
+		{"two ports", "localhost:1:2", "port"},
+		{"dot segments", "https://example.com/org-a/../org-b/", "dot segments"},
+		{"dot segment", "https://example.com/./x", "dot segments"},
+		{"encoded dots", "https://example.com/org-a/%2e%2e/org-b", "dot segments"},
+		{"half encoded dots", "https://example.com/org-a/.%2E/org-b", "dot segments"},
+		{"encoded slashes", "https://example.com/org-a%2f..%2forg-b", "dot segments"},
+		{"encoded twice", "https://example.com/org-a/%252e%252e/org-b", "dot segments"},
+		{"parameter", "https://example.com/org-a/..;x=y/org-b", "dot segments"},
+		{"encoded backslash", "https://example.com/org-a%5c..%5corg-b", "dot segments"},
+		{"encoded again and again", "https://example.com/%25252525252e", "more than four times"},
+		{"long", "https://example.com/" + strings.Repeat("a", MaxURL), "longer than"},
+		{"long host", "https://" + strings.Repeat("a.", 130) + "com/", "longer than 253"},
+		{"long label", "https://" + strings.Repeat("a", 64) + ".com/", "longer than 63"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			req, err := ParseRequest(tt.in)
+			if err == nil {
+				t.Fatalf("accepted as %s", req.URL)
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %q does not say %q", err, tt.want)
+			}
+			if strings.Contains(err.Error(), "hunter2") || strings.ContainsAny(err.Error(), "\r\n\x00") {
+				t.Errorf("error quotes what it may not: %q", err)
+			}
+		})
+	}
+}
+
+// FuzzParseRequest holds that what is accepted is normalized, and that no other way of parsing it leads to another host.
+func FuzzParseRequest(f *testing.F) {
+	for _, s := range []string{"https://example.com/", "ghcr.io", "https://*.a.test:8443/x?y#z", "grpc://[::1]:1/", "https://a@b/", "https://a/%2e%2e/b", "http://a.b.:80"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		req, err := ParseRequest(in)
+		if err != nil {
+			return
+		}
+		u := req.URL
+		if u.User != nil || u.Fragment != "" || u.Hostname() == "" || !strings.HasPrefix(u.Path, "/") || u.Host != strings.ToLower(u.Host) {
+			t.Errorf("%q is accepted and not normalized: %#v", in, u)
+		}
+		again, err := ParseRequest(u.String())
+		if err != nil || again.URL.String() != u.String() {
+			t.Errorf("%q: normalizing twice gives %v, %v", in, again.URL, err)
+		}
+		// What a careless parser takes for the host: all between "//" and the next "/", behind any "@".
+		rest := in
+		if i := strings.Index(rest, "://"); i >= 0 {
+			rest = rest[i+3:]
+		}
+		authority, _, _ := strings.Cut(rest, "/")
+		careless := authority[strings.LastIndexAny(authority, "@\\")+1:]
+		careless, _, _ = strings.Cut(careless, "?")
+		careless, _, _ = strings.Cut(careless, "#")
+		if c, err := url.Parse("//" + careless); err != nil || !strings.EqualFold(strings.TrimSuffix(c.Hostname(), "."), u.Hostname()) && !strings.HasPrefix(u.Host, "[") {
+			t.Errorf("%q: the host is %q, and %q to a careless parser", in, u.Hostname(), careless)
+		}
+		if strings.Contains(Display(u), u.RawQuery) && u.RawQuery != "" && len(u.RawQuery) > len(Display(u)) {
+			t.Errorf("Display shows the query of %q", in)
+		}
+	})
+}
+
+func TestHostProperties(t *testing.T) {
+	for _, tt := range []struct {
+		in               string
+		secure, loopback bool
+		hostPort         string
+	}{
+		{"https://example.com/", true, false, "example.com:443"},
+		{"http://example.com/", false, false, "example.com:80"},
+		{"grpc://example.com/", false, false, "example.com:80"},
+		{"grpcs://example.com/", true, false, "example.com:443"},
+		{"http://localhost:5000/", false, true, "localhost:5000"},
+		{"http://registry.localhost/", false, true, "registry.localhost:80"},
+		{"http://127.0.0.2/", false, true, "127.0.0.2:80"},
+		{"http://[::1]/", false, true, "[::1]:80"},
+		{"http://localhost.evil.test/", false, false, "localhost.evil.test:80"},
+		{"http://127.0.0.1.evil.test/", false, false, "127.0.0.1.evil.test:80"},
+		{"http://169.254.169.254/", false, false, "169.254.169.254:80"},
+	} {
+		req, err := ParseRequest(tt.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if Secure(req.URL) != tt.secure || Loopback(req.URL) != tt.loopback || HostPort(req.URL) != tt.hostPort {
+			t.Errorf("%s: secure %v, loopback %v, host and port %s", tt.in, Secure(req.URL), Loopback(req.URL), HostPort(req.URL))
+		}
+	}
+}
+
+func TestPresigned(t *testing.T) {
+	for _, tt := range []struct {
+		name, in string
+		want     bool
+	}{
+		{"S3 v4", "https://b.s3.amazonaws.com/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=00ff", true},
+		{"S3 v4, lower case", "https://minio.test/k?x-amz-signature=00ff", true},
+		{"S3 v2", "https://b.s3.amazonaws.com/k?AWSAccessKeyId=A&Expires=1&Signature=x%3D", true},
+		{"GCS v4", "https://storage.googleapis.com/b/k?X-Goog-Signature=00", true},
+		{"GCS v2", "https://storage.googleapis.com/b/k?GoogleAccessId=a&Expires=1&Signature=x", true},
+		{"Azure SAS", "https://a.blob.core.windows.net/c/b?sv=2024-01-01&sp=r&sig=abc", true},
+		{"CloudFront", "https://d111.cloudfront.net/k?Expires=1&Signature=x&Key-Pair-Id=K", true},
+		{"GitHub objects", "https://objects.githubusercontent.com/x", true},
+		{"GitHub release assets", "https://release-assets.githubusercontent.com/x?sp=r&sv=1&sig=2&jwt=3", true},
+		{"GitHub raw with its own token", "https://raw.githubusercontent.com/o/r/main/f?token=ABC", true},
+		{"encoded key", "https://minio.test/k?X%2DAmz%2DSignature=00ff", true},
+		{"semicolons", "https://minio.test/k?a=b;X-Amz-Signature=00ff", true},
+		{"raw", "https://raw.githubusercontent.com/o/r/main/f", false},
+		{"no value", "https://minio.test/k?X-Amz-Signature=", false},
+		{"a signature parameter alone", "https://example.com/k?signature=x", false},
+		{"a token parameter elsewhere", "https://example.com/k?token=x", false},
+		{"in the path", "https://example.com/X-Amz-Signature=00", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			req, err := ParseRequest(tt.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := Presigned(req.URL); got != tt.want {
+				t.Errorf("Presigned(%s) = %v", tt.in, got)
+			}
+		})
+	}
+}

@@ -1,0 +1,217 @@
+// Package env is the part of the machine that a lookup may see, as values: variables, directories, the clock.
+// Nothing below the command reads the process's environment in another way, so a test gives what it wants,
+// and one place knows everything that an answer was made from.
+package env
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Names of the variables that change how the program works.
+const (
+	VarConfigFile = "CREDENTIAL_HELPER_CONFIG_FILE"
+	VarGuessOCI   = "CREDENTIAL_HELPER_GUESS_OCI_REGISTRY"
+	VarLogging    = "CREDENTIAL_HELPER_LOGGING"
+	VarStandalone = "CREDENTIAL_HELPER_STANDALONE"
+	VarTimeout    = "CREDENTIAL_HELPER_TIMEOUT"
+	VarWorkdir    = "CREDENTIAL_HELPER_WORKDIR"
+	VarWorkspace  = "CREDENTIAL_HELPER_WORKSPACE_DIRECTORY"
+)
+
+// An Env is an environment. Get is required; the rest has a zero value that means "not there".
+type Env struct {
+	// Get looks up an environment variable.
+	Get func(name string) (value string, ok bool)
+	// Environ lists all variables as "NAME=value": what a program that a lookup runs is given. Nil stands for those of this process.
+	Environ func() []string
+	// Dir is the working directory.
+	Dir string
+	// Home is the user's home directory; empty where there is none.
+	Home string
+	// ConfigDir and CacheDir are the user's directories for configuration and caches, as os.UserConfigDir and os.UserCacheDir say.
+	ConfigDir, CacheDir string
+	// Now is the clock.
+	Now func() time.Time
+
+	workspace *string
+}
+
+// Process returns the environment of this process.
+func Process() *Env {
+	e := &Env{Get: os.LookupEnv, Environ: os.Environ, Now: time.Now}
+	e.Dir, _ = os.Getwd()
+	e.Home, _ = os.UserHomeDir()
+	e.ConfigDir, _ = os.UserConfigDir()
+	e.CacheDir, _ = os.UserCacheDir()
+	return e
+}
+
+// Var returns the value of a variable, and "" for one that is not set. A variable that is set but empty counts as not set.
+func (e *Env) Var(name string) string {
+	v, _ := e.Get(name)
+	return v
+}
+
+// workspaceMarkers are the files that make a directory the root of a Bazel workspace: https://bazel.build/external/overview#repository
+var workspaceMarkers = []string{"MODULE.bazel", "WORKSPACE", "WORKSPACE.bazel"}
+
+// Workspace returns the root of the Bazel workspace: the directory that CREDENTIAL_HELPER_WORKSPACE_DIRECTORY or, under `bazel run`,
+// BUILD_WORKSPACE_DIRECTORY names; else the nearest one with a marker file, from the working directory upward; else the working directory itself.
+func (e *Env) Workspace() string {
+	if e.workspace == nil {
+		w := e.findWorkspace()
+		e.workspace = &w
+	}
+	return *e.workspace
+}
+
+func (e *Env) findWorkspace() string {
+	for _, name := range []string{VarWorkspace, "BUILD_WORKSPACE_DIRECTORY"} {
+		if v := e.Var(name); v != "" {
+			if v = filepath.FromSlash(v); !filepath.IsAbs(v) {
+				v = filepath.Join(e.Dir, v)
+			}
+			return v
+		}
+	}
+	for dir := e.Dir; dir != ""; dir = filepath.Dir(dir) {
+		for _, marker := range workspaceMarkers {
+			if info, err := os.Stat(filepath.Join(dir, marker)); err == nil && !info.IsDir() {
+				return dir
+			}
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	return e.Dir
+}
+
+// Tmp returns the directory for temporary files: $TEST_TMPDIR, $TMPDIR, or the system's.
+func (e *Env) Tmp() string {
+	for _, name := range []string{"TEST_TMPDIR", "TMPDIR"} {
+		if v := e.Var(name); v != "" {
+			return v
+		}
+	}
+	return os.TempDir()
+}
+
+// Workdir returns the directory for the program's own files of this workspace: CREDENTIAL_HELPER_WORKDIR, else
+// a directory below the user's cache directory that is named by the MD5 sum of the workspace's path.
+// It is the one that tweag-credential-helper uses, so that what a configuration file says of it stays true.
+func (e *Env) Workdir() string {
+	if v := e.Var(VarWorkdir); v != "" {
+		return v
+	}
+	workspace := e.Workspace()
+	if runtime.GOOS == "windows" {
+		workspace = strings.ToLower(workspace)
+	}
+	sum := md5.Sum([]byte(workspace))
+	return filepath.Join(e.cacheDir(), "tweag-credential-helper", hex.EncodeToString(sum[:]))
+}
+
+func (e *Env) cacheDir() string {
+	if v := e.Var("TEST_TMPDIR"); v != "" {
+		return v
+	}
+	if e.CacheDir == "" {
+		return e.Tmp()
+	}
+	return e.CacheDir
+}
+
+// Expand replaces the prefix of a path: %workdir%, %workspace%, %tmp%, %cache% or ~ (alone or before a slash).
+// A relative path is taken from the working directory.
+func (e *Env) Expand(path string) (string, error) {
+	for _, p := range []struct {
+		prefix string
+		dir    func() string
+	}{
+		{"%workdir%", e.Workdir},
+		{"%workspace%", e.Workspace},
+		{"%tmp%", e.Tmp},
+		{"%cache%", e.cacheDir},
+		{"~", func() string { return e.Home }},
+	} {
+		rest, ok := strings.CutPrefix(path, p.prefix)
+		if !ok || rest != "" && rest[0] != '/' && rest[0] != filepath.Separator {
+			continue
+		}
+		dir := p.dir()
+		if dir == "" {
+			return "", errors.New("there is no home directory to put for ~ (is HOME set?)")
+		}
+		return filepath.Join(dir, filepath.FromSlash(rest)), nil
+	}
+	path = filepath.FromSlash(path)
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(e.Dir, path)
+	}
+	return filepath.Clean(path), nil
+}
+
+// Display returns path with the home directory shortened to "~", as people write it.
+func (e *Env) Display(path string) string {
+	if e.Home != "" && e.Home != string(filepath.Separator) {
+		if rest, ok := strings.CutPrefix(path, e.Home+string(filepath.Separator)); ok {
+			return filepath.Join("~", rest)
+		}
+	}
+	return path
+}
+
+// ErrTooLarge is returned by ReadFile for a file over its limit.
+var ErrTooLarge = errors.New("the file is too large")
+
+// ReadFile reads a regular file of at most limit bytes. Directories, devices, pipes and sockets are refused:
+// reading one could hang, or never end.
+func (e *Env) ReadFile(path string, limit int64) ([]byte, fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, nil, withoutPath(err)
+	}
+	if !info.Mode().IsRegular() {
+		if info.IsDir() {
+			return nil, info, errors.New("it is a directory")
+		}
+		return nil, info, errors.New("it is not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, info, withoutPath(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, info, withoutPath(err)
+	}
+	if int64(len(data)) > limit {
+		return nil, info, ErrTooLarge
+	}
+	return data, info, nil
+}
+
+// withoutPath drops the path from a file error: the callers name the path as the user knows it.
+// A file below something that is not a directory does not exist.
+func withoutPath(err error) error {
+	if errors.Is(err, syscall.ENOTDIR) {
+		return fs.ErrNotExist
+	}
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}

@@ -1,0 +1,163 @@
+// Package httpclient makes HTTP clients that can carry a credential: bounded in time and size,
+// never redirected to another origin, never connected to a link-local address.
+package httpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/fe055d52/credential-helper/internal/redact"
+)
+
+// MaxBody is how much of a response's body is accepted, in bytes.
+const MaxBody = 1 << 20
+
+// A RedirectError is returned where a server redirects to another origin.
+type RedirectError struct {
+	From, To string // origins
+	Status   int
+}
+
+func (e *RedirectError) Error() string {
+	return fmt.Sprintf("%s redirects (%d) to another server, %s; no credential is sent there", e.From, e.Status, e.To)
+}
+
+// ErrBodyTooLarge is returned by ReadBody.
+var ErrBodyTooLarge = fmt.Errorf("the response is larger than %d bytes", MaxBody)
+
+// New returns a client. It follows up to three redirects within one origin and refuses all others with a [RedirectError].
+// Each request's time is bounded by its context alone. userAgent is sent with each request.
+func New(userAgent string) *http.Client {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: refuseLinkLocal}
+	return &http.Client{
+		Transport: &transport{
+			userAgent: userAgent,
+			base: &http.Transport{
+				Proxy:                  http.ProxyFromEnvironment,
+				DialContext:            dialer.DialContext,
+				TLSHandshakeTimeout:    10 * time.Second,
+				MaxResponseHeaderBytes: 256 << 10,
+				DisableCompression:     true, // a small body that unpacks to a huge one
+				MaxIdleConnsPerHost:    1,
+				// A process makes two requests, mostly to two hosts: HTTP/2 costs start-up time and gains nothing.
+				Protocols: http1(),
+			},
+		},
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			from, to := via[0].URL, req.URL
+			if from.Scheme != to.Scheme || !strings.EqualFold(from.Host, to.Host) {
+				status := 0
+				if req.Response != nil {
+					status = req.Response.StatusCode
+				}
+				return &RedirectError{From: from.Scheme + "://" + from.Host, To: to.Scheme + "://" + to.Host, Status: status}
+			}
+			if len(via) > 3 {
+				return fmt.Errorf("%s redirects more than three times", from.Host)
+			}
+			return nil
+		},
+	}
+}
+
+func http1() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	return p
+}
+
+type transport struct {
+	base      *http.Transport
+	userAgent string
+}
+
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("User-Agent", t.userAgent)
+	return t.base.RoundTrip(req)
+}
+
+// refuseLinkLocal runs after name resolution and before the connection: a name that resolves to a link-local address
+// is refused like the address itself.
+func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
+	addr, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return nil // a Unix socket, or what the dialer alone understands
+	}
+	if Refused(addr.Addr()) {
+		return errors.New("the name resolves to a link-local address, which is refused")
+	}
+	return nil
+}
+
+// Refused reports whether addr is one that no credential is ever sent to: link-local (the metadata service of most clouds is at 169.254.169.254),
+// multicast, or a metadata service at another address.
+func Refused(addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
+	return addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr == metadataAWS || addr == metadataAlibaba
+}
+
+// Addresses of metadata services that are not link-local.
+var (
+	metadataAWS     = netip.AddrFrom16([16]byte{0: 0xfd, 2: 0x0e, 3: 0xc2, 14: 0x02, 15: 0x54}) // fd00:ec2::254
+	metadataAlibaba = netip.AddrFrom4([4]byte{100, 100, 100, 200})
+)
+
+// ReadBody reads the body of a response, up to MaxBody, and closes it.
+func ReadBody(resp *http.Response) ([]byte, error) {
+	defer resp.Body.Close()
+	if resp.ContentLength > MaxBody {
+		return nil, ErrBodyTooLarge
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody+1))
+	if err != nil {
+		return nil, Explain(resp.Request.Context(), err)
+	}
+	if len(data) > MaxBody {
+		return nil, ErrBodyTooLarge
+	}
+	return data, nil
+}
+
+// Discard closes a response without looking at its body. A short one is read to its end first, so that the connection may serve again.
+func Discard(resp *http.Response) {
+	if resp.ContentLength >= 0 && resp.ContentLength <= 4<<10 {
+		_, _ = io.Copy(io.Discard, resp.Body)
+	}
+	resp.Body.Close()
+}
+
+// Explain makes the error of a request fit to be shown: without the URL, whose query may hold a secret,
+// and with the cause where the time was up.
+func Explain(ctx context.Context, err error) error {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		err = ue.Err
+	}
+	var redirect *RedirectError
+	if errors.As(err, &redirect) {
+		return redirect
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("no answer in time: %w", context.Cause(ctx))
+	}
+	return &textError{redact.Quote(err.Error(), 300), err}
+}
+
+// textError shows a cleaned text and unwraps to the original.
+type textError struct {
+	text string
+	err  error
+}
+
+func (e *textError) Error() string { return e.text }
+func (e *textError) Unwrap() error { return e.err }
