@@ -1,0 +1,197 @@
+// Package config reads the configuration files and finds the rule for a URL.
+//
+// A file is an object with a list of rules, in the format of tweag-credential-helper's .tweag-credential-helper.json:
+//
+//	{
+//	  "urls": [
+//	    {
+//	      "scheme": "https",            equal to the URL's scheme; absent: any
+//	      "host": "*.example.com",      a glob for the host; absent: any
+//	      "path": "/team/*",            a glob for the path; absent: any
+//	      "helper": "oci",              who answers
+//	      "config": { … }               the helper's own keys, and "on_missing" and "allow_http" for every helper
+//	    }
+//	  ],
+//	  "use_defaults": true              the built-in rules serve what no rule of the files matches
+//	}
+//
+// [Load] finds the files, decodes and validates all of them, and returns [Routes]; [Routes.Match] gives the first rule that matches.
+// After Load nothing is decoded again, and no rule can turn out to be wrong.
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/strictjson"
+	"github.com/fe055d52/credential-helper/internal/suggest"
+)
+
+// A Kind is a helper that rules may name.
+type Kind struct {
+	// New builds the helper of a rule. It is nil for helpers that are known and not there yet:
+	// their rules load, with any config, and fail when they are used.
+	New helpers.Factory
+	// Anonymous says that a rule goes on without a login where it does not say "on_missing" itself.
+	Anonymous bool
+}
+
+// Kinds are the helpers by the name that rules give them.
+type Kinds map[string]Kind
+
+func (k Kinds) names() []string {
+	var names []string
+	for name, kind := range k {
+		if kind.New != nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// A Rule says who answers for which URLs.
+type Rule struct {
+	Scheme     string
+	Host, Path Glob
+	HelperName string
+	// Helper answers. It is nil where HelperName names a helper that is not there yet.
+	Helper helpers.Helper
+	// Anonymous says to go on without a login where none is found; otherwise that is an error.
+	Anonymous bool
+	// AllowHTTP permits plain HTTP to hosts other than loopback.
+	AllowHTTP bool
+	// BuiltIn is true for the rules that come with the program.
+	BuiltIn bool
+	// Place says where the rule stands: "/path/config.json:12", or "built-in".
+	Place string
+	// Text is the rule as it was written.
+	Text string
+	// Only, where set, must accept a URL as well.
+	Only func(*url.URL) bool
+
+	hasScheme, hasHost, hasPath, hostHasPort bool
+}
+
+// Matches reports whether r is for u, which [helpers.ParseRequest] normalized.
+// The port counts where the pattern has one, and where it is not the scheme's default.
+func (r *Rule) Matches(u *url.URL) bool {
+	if r.hasScheme && r.Scheme != u.Scheme {
+		return false
+	}
+	if r.hasHost {
+		host := u.Host
+		if r.hostHasPort {
+			host = helpers.HostPort(u)
+		}
+		if !r.Host.Match(host) {
+			return false
+		}
+	}
+	if r.hasPath && !r.Path.Match(u.Path) {
+		return false
+	}
+	return r.Only == nil || r.Only(u)
+}
+
+// A File is one file, decoded.
+type File struct {
+	Path        string
+	Rules       []Rule
+	UseDefaults bool
+}
+
+// Parse decodes a file. path names it in errors, which are of type [*strictjson.Error].
+func Parse(path string, data []byte, kinds Kinds, builtIn bool) (File, error) {
+	f := File{Path: path}
+	err := strictjson.Decode(path, data, func(o *strictjson.Object) {
+		var schema string
+		o.String("$schema", &schema)
+		o.Bool("use_defaults", &f.UseDefaults)
+		o.Objects("urls", func(_ int, o *strictjson.Object) {
+			line, _ := o.Pos()
+			r := Rule{BuiltIn: builtIn, Place: fmt.Sprintf("%s:%d", path, line), Text: o.Raw()}
+			if builtIn {
+				r.Place = "built-in"
+			}
+			r.decode(o, kinds)
+			f.Rules = append(f.Rules, r)
+		})
+	})
+	if err != nil {
+		return File{}, err
+	}
+	return f, nil
+}
+
+func (r *Rule) decode(o *strictjson.Object, kinds Kinds) {
+	var host, path string
+	o.OneOf("scheme", &r.Scheme, "https", "http", "grpcs", "grpc", "")
+	o.String("host", &host)
+	o.String("path", &path)
+	o.String("helper", &r.HelperName)
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if problem := checkHostPattern(host); problem != "" {
+		o.Failf("host", "%s", problem)
+	}
+	if path != "" && path[0] != '/' && path[0] != '*' {
+		o.Failf("path", `%q can never match: every path begins with "/"; write "/%s", or "*%s" for any path that ends so`, path, path, path)
+	}
+	r.hasScheme, r.hasHost, r.hasPath = r.Scheme != "", host != "", path != ""
+	r.Host, r.Path, r.hostHasPort = NewGlob(host), NewGlob(path), patternHasPort(host)
+
+	kind, known := kinds[r.HelperName]
+	switch {
+	case r.HelperName == "":
+		o.Failf("helper", `the rule needs a "helper": one of %s`, strings.Join(kinds.names(), ", "))
+	case !known:
+		o.Failf("helper", "unknown helper %q%s; known are %s", r.HelperName, suggest.DidYouMean(r.HelperName, kinds.names()), strings.Join(kinds.names(), ", "))
+	}
+	onMissing := ""
+	o.ObjectOrEmpty("config", func(c *strictjson.Object) {
+		c.OneOf("on_missing", &onMissing, "fail", "anonymous")
+		c.Bool("allow_http", &r.AllowHTTP)
+		if kind.New == nil {
+			c.AllowUnknown()
+			return
+		}
+		r.Helper = kind.New(helpers.Rule{Host: host, BuiltIn: r.BuiltIn, AllowHTTP: r.AllowHTTP}, c)
+	})
+	r.Anonymous = onMissing == "anonymous" || onMissing == "" && kind.Anonymous
+
+	if namesNoHost(host) && r.Helper != nil {
+		if bound, ok := r.Helper.(helpers.HostBound); !ok || !bound.HostBound() {
+			o.Failf("host", `a rule with a secret needs a "host": without one the secret would be sent to every host there is`)
+		}
+	}
+}
+
+// namesNoHost reports whether a host pattern is as good as none.
+func namesNoHost(pattern string) bool { return strings.Trim(pattern, "*.:") == "" }
+
+func checkHostPattern(pattern string) string {
+	switch {
+	case strings.Contains(pattern, "/"):
+		return fmt.Sprintf(`"host" takes a host like "example.com" or "*.example.com", not %q; a path goes into "path"`, pattern)
+	case strings.ContainsAny(pattern, " \t\r\n@?#\\%"):
+		return fmt.Sprintf(`"host" takes a host like "example.com" or "*.example.com", not %q`, pattern)
+	}
+	for _, c := range pattern {
+		if c >= 0x80 {
+			return fmt.Sprintf(`"host" is not ASCII; write the international name %q in its xn-- form`, pattern)
+		}
+	}
+	return ""
+}
+
+// patternHasPort reports whether a host pattern ends in a port: ":8443", or ":*".
+func patternHasPort(pattern string) bool {
+	i := strings.LastIndexByte(pattern, ':')
+	if i < 0 || strings.HasSuffix(pattern, "]") {
+		return false
+	}
+	return strings.Trim(pattern[i+1:], "0123456789*") == "" && i+1 < len(pattern)
+}
