@@ -1,0 +1,122 @@
+//go:build (dragonfly && cgo) || (freebsd && cgo) || linux || netbsd || openbsd
+
+package keyring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/redact"
+)
+
+// The Secret Service: https://specifications.freedesktop.org/secret-service-spec/latest/
+const (
+	serviceName     = "org.freedesktop.secrets"
+	servicePath     = "/org/freedesktop/secrets"
+	loginCollection = "/org/freedesktop/secrets/collection/login"
+
+	varBus = "DBUS_SESSION_BUS_ADDRESS"
+)
+
+const unlockHint = "log in to the desktop session, or unlock it on this session bus: gnome-keyring-daemon --unlock (it reads the password from stdin)"
+
+// check reports whether the library can be asked: there is a session bus, and a Secret Service on it with the collection that the library would use.
+// A locked one is [ErrLocked]: the library would prompt.
+func check(ctx context.Context, e *env.Env) error {
+	address := busAddress(e)
+	if address == "" {
+		return helpers.Unavailablef("there is no keyring here: no D-Bus session bus (neither $%s nor a socket $XDG_RUNTIME_DIR/bus)", varBus)
+	}
+	conn, err := dbus.Connect(address, dbus.WithContext(ctx))
+	if err != nil {
+		return helpers.Unavailablef("there is no keyring here: the session bus at %s does not answer: %s", redact.Quote(address, 200), redact.Quote(err.Error(), 200))
+	}
+	defer conn.Close()
+	collection, err := collectionPath(ctx, conn)
+	if err != nil {
+		return err
+	}
+	value, err := property(ctx, conn, collection, "org.freedesktop.Secret.Collection", "Locked")
+	if err != nil {
+		return fmt.Errorf("asking whether the keyring is locked: %w", err)
+	}
+	tellLibrary(address)
+	if locked, ok := value.Value().(bool); !ok || locked {
+		return helpers.WithHint(ErrLocked, unlockHint)
+	}
+	return nil
+}
+
+// busAddress returns the address of the session bus, or "" where there is none.
+func busAddress(e *env.Env) string {
+	// "autolaunch:" asks for a bus to be started: https://dbus.freedesktop.org/doc/dbus-specification.html#message-bus-types-login
+	if address := e.Var(varBus); address != "" && !strings.HasPrefix(address, "autolaunch:") {
+		return address
+	}
+	dir := e.Var("XDG_RUNTIME_DIR")
+	if dir == "" {
+		return ""
+	}
+	path := filepath.Join(dir, "bus")
+	if info, err := os.Stat(path); err != nil || info.Mode().Type() != os.ModeSocket {
+		return ""
+	}
+	return "unix:path=" + dbus.EscapeBusAddressValue(path)
+}
+
+// collectionPath returns the collection that the library uses: "login" where there is one, else the default one.
+func collectionPath(ctx context.Context, conn *dbus.Conn) (dbus.ObjectPath, error) {
+	value, err := property(ctx, conn, servicePath, "org.freedesktop.Secret.Service", "Collections")
+	if err != nil {
+		var busError dbus.Error
+		if errors.As(err, &busError) && (busError.Name == "org.freedesktop.DBus.Error.ServiceUnknown" ||
+			busError.Name == "org.freedesktop.DBus.Error.NameHasNoOwner" ||
+			strings.HasPrefix(busError.Name, "org.freedesktop.DBus.Error.Spawn.")) {
+			return "", helpers.Unavailablef("there is no keyring here: no Secret Service (%s) runs on the session bus", serviceName)
+		}
+		return "", fmt.Errorf("asking the keyring for its collections: %w", err)
+	}
+	if paths, ok := value.Value().([]dbus.ObjectPath); ok && slices.Contains(paths, loginCollection) {
+		return loginCollection, nil
+	}
+	var path dbus.ObjectPath
+	err = conn.Object(serviceName, servicePath).CallWithContext(ctx, "org.freedesktop.Secret.Service.ReadAlias", 0, "default").Store(&path)
+	if err != nil {
+		return "", fmt.Errorf("asking the keyring for its default collection: %w", err)
+	}
+	if path == "/" {
+		return "", helpers.WithHint(helpers.Unavailablef("the keyring holds nothing yet: it was never unlocked, and so has no default collection"), unlockHint)
+	}
+	return path, nil
+}
+
+func property(ctx context.Context, conn *dbus.Conn, path dbus.ObjectPath, iface, name string) (value dbus.Variant, err error) {
+	err = conn.Object(serviceName, path).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, iface, name).Store(&value)
+	return value, err
+}
+
+var telling sync.Mutex
+
+// tellLibrary makes the library use the bus at address. Without an address in its own environment it looks in one place less than busAddress,
+// and then starts a bus.
+func tellLibrary(address string) {
+	telling.Lock()
+	defer telling.Unlock()
+	if os.Getenv(varBus) != address {
+		_ = os.Setenv(varBus, address)
+	}
+}
+
+func describeFailure(doing string, err error) error {
+	return fmt.Errorf("%s: %w", doing, err)
+}

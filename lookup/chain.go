@@ -1,0 +1,262 @@
+// Package lookup finds the secrets that a user owns: in the environment, in files, in keyrings, in other programs' logins.
+//
+// A [Chain] is an ordered list of entries. Each entry is a [Source] that may supply values for one or more bindings:
+// names like "username", "password" or "default", by which a helper tells apart the values that it needs.
+// The chain is walked in order until the helper says that it has enough.
+//
+// A source has three outcomes beside a value (see [helpers.ErrNotFound]): not found and unavailable fall through
+// to the next entry; everything else is broken and ends the walk with an error that names the source and the fix.
+//
+// A chain is written in the configuration as an array of objects; [Decode] reads it, and each source's file says what its object takes.
+package lookup
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/fe055d52/credential-helper/internal/strictjson"
+	"github.com/fe055d52/credential-helper/internal/suggest"
+	"github.com/fe055d52/credential-helper/internal/trace"
+)
+
+// Bindings that sources supply on their own account. Helpers may know more.
+const (
+	Default       = "default"
+	Username      = "username"
+	Password      = "password"
+	Auth          = "auth"
+	IdentityToken = "identitytoken"
+	RegistryToken = "registrytoken"
+)
+
+// A Query is what is looked for.
+type Query struct {
+	// URL is the URL that is asked for, as [helpers.ParseRequest] normalized it.
+	URL *url.URL
+	// Registry is an OCI registry's host and port, and Repository the repository on it; empty for other servers.
+	Registry, Repository string
+}
+
+// Values are what was found: binding → value. A user name is held as a Secret too, though it is none.
+type Values map[string]redact.Secret
+
+// A Source is a place where secrets are found.
+type Source interface {
+	// Name says what the source is, in words that fit an error: "$GITHUB_TOKEN", "keyring service \"x\"".
+	Name() string
+
+	// HostBound reports whether the secrets of this source name the host that they are for.
+	HostBound() bool
+
+	// Lookup returns what the source has for q. The key [Default] stands for the binding that the entry names.
+	// A source that supplies several bindings together ("username" beside "password") returns all of them in one map,
+	// and its password, if it has one, under [Default] too, for the entry that binds it to another name.
+	// Values are made by [redact.Hold]: the chain remembers those that are secret.
+	Lookup(ctx context.Context, q Query) (Values, error)
+}
+
+// An Entry is a source in a chain.
+type Entry struct {
+	Source Source
+	// Binding is what the source's Default value is bound to; of a source that supplies several bindings together,
+	// it picks the one of that name. Where it is empty, such a source supplies them all.
+	Binding string
+}
+
+// A Chain is an ordered list of entries.
+type Chain []Entry
+
+// HostBound reports whether every secret of the chain names its own host.
+func (c Chain) HostBound() bool {
+	return !slices.ContainsFunc(c, func(e Entry) bool { return !e.Source.HostBound() })
+}
+
+// Found is what a chain yielded.
+type Found struct {
+	Values
+	// Source names where the last value, the one that made it enough, was found.
+	Source string
+}
+
+// MissingError is returned where a chain does not yield enough. It wraps [helpers.ErrNotFound].
+type MissingError struct {
+	Tried []string // what was tried, and why it gave nothing
+	// Partial is what was found all the same, for a helper that has a use for less when there is no more.
+	Partial Found
+}
+
+func (e *MissingError) Error() string {
+	if len(e.Tried) == 0 {
+		return "no login found: the lookup chain is empty"
+	}
+	return "no login found: " + strings.Join(e.Tried, "; ")
+}
+
+func (e *MissingError) Unwrap() error { return helpers.ErrNotFound }
+
+// Find walks the chain until enough says that the values suffice.
+//
+// The first value of a binding stands. A source that supplies several bindings together is asked only
+// while there is no value but a user name, and what it yields replaces that: a password never meets another login's name.
+func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Found, error) {
+	found := Found{Values: Values{}}
+	var tried []string
+	for _, e := range c {
+		if e.Binding != "" && !found.Values[e.Binding].IsZero() || e.Binding == "" && found.hasSecret() {
+			continue
+		}
+		end := trace.Step(ctx, "asking %s", e.Source.Name())
+		values, err := e.Source.Lookup(ctx, q)
+		end(err)
+		if err != nil {
+			if ctx.Err() == nil && helpers.FallsThrough(err) {
+				tried = append(tried, err.Error())
+				continue
+			}
+			return Found{}, fmt.Errorf("looking up a login: %w", err)
+		}
+		if e.Binding != "" {
+			value := values.pick(e.Binding)
+			if value.IsZero() {
+				tried = append(tried, fmt.Sprintf("%s has a login without a value for %q", e.Source.Name(), e.Binding))
+				continue
+			}
+			found.Values[e.Binding] = value
+		} else {
+			delete(values, Default)
+			found.Values = values
+		}
+		for binding, value := range found.Values {
+			if binding != Username {
+				redact.Remember(value.Reveal())
+			}
+		}
+		found.Source = e.Source.Name()
+		if enough(found.Values) {
+			return found, nil
+		}
+	}
+	if len(found.Values) > 0 {
+		bindings := make([]string, 0, len(found.Values))
+		for b := range found.Values {
+			bindings = append(bindings, b)
+		}
+		slices.Sort(bindings)
+		tried = append(tried, fmt.Sprintf("found only a value for %q, which is not enough", strings.Join(bindings, ", ")))
+	}
+	return Found{}, &MissingError{Tried: tried, Partial: found}
+}
+
+// pick returns the value for an entry that is bound to one name. A source that tells its values apart is not asked for
+// its user name and answered with its password.
+func (v Values) pick(binding string) redact.Secret {
+	together := len(v) > 1 || v[Default].IsZero()
+	if together && slices.Contains([]string{Username, Password, IdentityToken, RegistryToken}, binding) {
+		return v[binding]
+	}
+	return v[Default]
+}
+
+func (v Values) hasSecret() bool {
+	for binding, value := range v {
+		if binding != Username && !value.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// Sources makes sources that see one environment.
+type Sources struct {
+	Env *env.Env
+	// Executable is the path of the running program, so that a docker configuration which names it is not asked in circles.
+	Executable string
+}
+
+// A decodeFunc reads a source's own keys from its object in the configuration.
+type decodeFunc func(*Sources, *strictjson.Object) Source
+
+// kinds are the sources by the name that the configuration gives them. together is true for those that supply several bindings.
+var kinds = map[string]struct {
+	decode   decodeFunc
+	together bool
+}{
+	"env":     {decode: decodeEnv},
+	"file":    {decode: decodeFile},
+	"command": {decode: decodeCommand},
+	"static":  {decode: decodeStatic},
+	"keyring": {decode: decodeKeyring},
+	"docker":  {decode: decodeDocker, together: true},
+	"netrc":   {decode: decodeNetrc, together: true},
+	"google":  {decode: decodeGoogle},
+}
+
+func kindNames() []string {
+	names := make([]string, 0, len(kinds))
+	for name := range kinds {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Decode reads a chain from the array at key. bindings are those that the helper knows: an entry with another one is a mistake.
+// ok is false where key is absent.
+func (s *Sources) Decode(o *strictjson.Object, key string, bindings ...string) (chain Chain, ok bool) {
+	ok = o.Has(key)
+	chain = Chain{}
+	o.Objects(key, func(_ int, o *strictjson.Object) {
+		var name, binding string
+		o.String("source", &name)
+		o.String("binding", &binding)
+		kind, known := kinds[name]
+		if !known {
+			o.AllowUnknown()
+			if name == "" {
+				o.Failf("source", `each entry of %q needs a "source": one of %s`, key, strings.Join(kindNames(), ", "))
+			} else {
+				o.Failf("source", "unknown source %q%s; known are %s", name, suggest.DidYouMean(name, kindNames()), strings.Join(kindNames(), ", "))
+			}
+			return
+		}
+		if binding != "" && !slices.Contains(bindings, binding) {
+			o.Failf("binding", "unknown binding %q%s; this helper knows %s", binding, suggest.DidYouMean(binding, bindings), strings.Join(bindings, ", "))
+		}
+		if binding == "" && !kind.together {
+			binding = Default
+		}
+		chain = append(chain, Entry{Source: kind.decode(s, o), Binding: binding})
+	})
+	return chain, ok
+}
+
+// required reports a mistake where a key of a source is absent or empty.
+func required(o *strictjson.Object, source, key, value string) {
+	if value == "" {
+		o.Failf(key, "the source %q needs a %q that is not empty", source, key)
+	}
+}
+
+type google struct{}
+
+// decodeGoogle accepts what tweag-credential-helper's "google" source takes, so that its configuration files load.
+func decodeGoogle(_ *Sources, o *strictjson.Object) Source {
+	var ignored string
+	var scopes []string
+	o.String("token_type", &ignored)
+	o.Strings("scopes", &scopes)
+	o.String("audience", &ignored)
+	return google{}
+}
+
+func (google) Name() string    { return "google" }
+func (google) HostBound() bool { return false }
+func (google) Lookup(context.Context, Query) (Values, error) {
+	return nil, helpers.Unavailablef(`the source "google" is not supported yet`)
+}

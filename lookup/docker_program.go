@@ -1,0 +1,114 @@
+package lookup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/docker/docker-credential-helpers/client"
+	"github.com/docker/docker-credential-helpers/credentials"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/subprocess"
+	"github.com/fe055d52/credential-helper/internal/trace"
+)
+
+// tokenUser is the user name by which a credential helper says that its secret is an identity token.
+const tokenUser = "<token>"
+
+// askProgram asks the credential helper program docker-credential-STORE, which the file at p names under key.
+// It falls through where the program has no login, where it is not installed, and where it is this program itself,
+// which would read the same file again.
+func (d docker) askProgram(ctx context.Context, p place, key, store string, want target) (Values, error) {
+	name := "docker-credential-" + store
+	if strings.Trim(store, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
+		return nil, fmt.Errorf(`reading docker's logins: %q in %s is %q, which is not part of a program's name`, key, p.shown, store)
+	}
+	path, err := subprocess.Find(d.Env, name)
+	if err != nil {
+		return nil, helpers.Unavailablef("%s, which %q in %s names, is not on PATH", name, key, p.shown)
+	}
+	if d.isThisProgram(path) {
+		return nil, helpers.NotFoundf("%s, which %q in %s names, is this program itself", name, key, p.shown)
+	}
+	servers := []string{want.registry}
+	if want.registry == hub {
+		servers[0] = hubLogin
+		if p.podman {
+			servers = append(servers, hub)
+		}
+	}
+	for _, server := range servers {
+		creds, err := d.askServer(ctx, path, server)
+		switch {
+		case credentials.IsErrCredentialsNotFound(err):
+		case err != nil:
+			return nil, helpers.WithHint(fmt.Errorf("asking %s, which %q in %s names, for the login of %s: %w", name, key, p.shown, want.registry, err),
+				"see what it says by itself: echo %s | %s get", server, name)
+		case creds.Secret == "":
+		case creds.Username == tokenUser:
+			return dockerLogin{identityToken: creds.Secret}.values(), nil
+		default:
+			return dockerLogin{username: creds.Username, password: creds.Secret}.values(), nil
+		}
+	}
+	return nil, helpers.NotFoundf("%s, which %q in %s names, has no login for %s", name, key, p.shown, want.registry)
+}
+
+// askServer runs the program at path. No error quotes what it printed as an answer.
+func (d docker) askServer(ctx context.Context, path, server string) (_ *credentials.Credentials, err error) {
+	end := trace.Step(ctx, "running %s get", d.Env.Display(path))
+	defer func() { end(err) }()
+	program := &dockerProgram{ctx: ctx, env: d.Env, path: path}
+	creds, err := client.Get(func(args ...string) client.Program {
+		program.args = args
+		return program
+	}, server)
+	switch {
+	case err == nil, credentials.IsErrCredentialsNotFound(err):
+		return creds, err
+	case program.err != nil:
+		return nil, program.err
+	default:
+		return nil, errors.New(`it printed something other than {"ServerURL": …, "Username": …, "Secret": …}`)
+	}
+}
+
+// dockerProgram runs a credential helper program for the docker client library, with a context and with limits.
+type dockerProgram struct {
+	ctx  context.Context
+	env  *env.Env
+	path string
+	args []string
+	in   io.Reader
+	err  error
+}
+
+func (p *dockerProgram) Input(in io.Reader) { p.in = in }
+
+// Output returns what the program printed, also where it failed: its standard output then says why.
+func (p *dockerProgram) Output() ([]byte, error) {
+	out, err := subprocess.Run(p.ctx, p.env, subprocess.Program{Argv: append([]string{p.path}, p.args...), Stdin: p.in, ExplainsOnStdout: true})
+	p.err = err
+	if exit := (*subprocess.ExitError)(nil); errors.As(err, &exit) {
+		out = exit.Stdout
+	}
+	return out, err
+}
+
+// isThisProgram reports whether the file at path is the running program, under whatever name.
+func (d docker) isThisProgram(path string) bool {
+	if d.Executable == "" {
+		return false
+	}
+	self, err := os.Stat(d.Executable)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(path)
+	return err == nil && os.SameFile(self, other)
+}

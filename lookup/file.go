@@ -1,0 +1,69 @@
+package lookup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"strings"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/fe055d52/credential-helper/internal/strictjson"
+)
+
+// maxSecretFile is the size in bytes above which a file is not taken for a secret.
+const maxSecretFile = 64 << 10
+
+// decodeFile reads {"source": "file", "path": PATH, "allow_world_readable": BOOL}. PATH is subject to prefix expansion.
+func decodeFile(s *Sources, o *strictjson.Object) Source {
+	f := file{env: s.Env}
+	o.String("path", &f.path)
+	o.Bool("allow_world_readable", &f.allowWorldReadable)
+	required(o, "file", "path", f.path)
+	return f
+}
+
+// file reads a secret from a file that holds nothing else. One newline at its end is not part of the secret.
+type file struct {
+	env                *env.Env
+	path               string
+	allowWorldReadable bool
+}
+
+func (f file) Name() string  { return "file " + f.path }
+func (file) HostBound() bool { return false }
+
+func (f file) Lookup(context.Context, Query) (Values, error) {
+	path, err := f.env.Expand(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the token file %s: %w", f.path, err)
+	}
+	shown := f.env.Display(path)
+	data, info, err := f.env.ReadFile(path, maxSecretFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, helpers.NotFoundf("%s does not exist", shown)
+	case err != nil:
+		return nil, fmt.Errorf("reading the token file %s: %w", shown, err)
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o004 != 0 && !f.allowWorldReadable:
+		return nil, helpers.WithHint(fmt.Errorf("the token file %s can be read by every user of this machine (mode %04o)", shown, info.Mode().Perm()),
+			`run chmod 600 %s, or set "allow_world_readable": true for this source`, shown)
+	}
+	text := trimNewline(string(data))
+	if text == "" {
+		return nil, helpers.NotFoundf("%s is empty", shown)
+	}
+	return Values{Default: redact.Hold(text)}, nil
+}
+
+// trimNewline removes one line end, "\n" or "\r\n".
+func trimNewline(s string) string {
+	s, cut := strings.CutSuffix(s, "\n")
+	if cut {
+		s = strings.TrimSuffix(s, "\r")
+	}
+	return s
+}

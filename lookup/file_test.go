@@ -1,0 +1,73 @@
+package lookup
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestFile(t *testing.T) {
+	for _, tt := range []struct {
+		name, content, path string
+		want                outcome
+	}{
+		{"plain", canary, "~/token", outcome{values: "default=" + canary}},
+		{"one newline is removed", canary + "\n", "~/token", outcome{values: "default=" + canary}},
+		{"one CRLF is removed", canary + "\r\n", "~/token", outcome{values: "default=" + canary}},
+		{"only one", canary + "\n\n", "~/token", outcome{values: "default=" + canary + "\n"}},
+		{"spaces stay", " " + canary + " ", "~/token", outcome{values: "default= " + canary + " "}},
+		{"from the working directory", canary, "../token", outcome{values: "default=" + canary}},
+		{"from the workspace", canary, "%workspace%/../token", outcome{values: "default=" + canary}},
+		{"empty", "", "~/token", outcome{kind: "not found", err: "~/token is empty"}},
+		{"a newline alone", "\n", "~/token", outcome{kind: "not found", err: "~/token is empty"}},
+		{"absent", "", "~/tokens", outcome{kind: "not found", err: "~/tokens does not exist"}},
+		{"a directory", "", "~/work", outcome{kind: "broken", err: "reading the token file ~/work: it is a directory"}},
+		{"too large", strings.Repeat("x", maxSecretFile+1), "~/token", outcome{kind: "broken", err: "reading the token file ~/token: the file is too large"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSources(t, nil)
+			write(t, s, "token", tt.content)
+			tt.want.err = filepath.FromSlash(tt.want.err)
+			expect(t, s, decodeOne(t, s, `{"source": "file", "path": "`+tt.path+`"}`), Query{}, tt.want)
+		})
+	}
+	t.Run("no home", func(t *testing.T) {
+		s := newSources(t, nil)
+		s.Env.Home = ""
+		_, err := decodeOne(t, s, `{"source": "file", "path": "~/token"}`).Lookup(t.Context(), Query{})
+		if want := "reading the token file ~/token: there is no home directory to put for ~ (is HOME set?)"; sprint(err) != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	})
+}
+
+func TestFileOfEverybody(t *testing.T) {
+	notOnWindows(t)
+	s := newSources(t, nil)
+	path := write(t, s, "token", canary)
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, s, decodeOne(t, s, `{"source": "file", "path": "~/token"}`), Query{}, outcome{
+		kind: "broken", err: "the token file ~/token can be read by every user of this machine (mode 0644)",
+		hint: `run chmod 600 ~/token, or set "allow_world_readable": true for this source`,
+	})
+	expect(t, s, decodeOne(t, s, `{"source": "file", "path": "~/token", "allow_world_readable": true}`), Query{}, outcome{values: "default=" + canary})
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, s, decodeOne(t, s, `{"source": "file", "path": "~/token"}`), Query{}, outcome{values: "default=" + canary})
+}
+
+func TestFileThatCannotBeRead(t *testing.T) {
+	notOnWindows(t)
+	if os.Getuid() == 0 {
+		t.Skip("root reads every file")
+	}
+	s := newSources(t, nil)
+	if err := os.Chmod(write(t, s, "token", canary), 0); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, s, decodeOne(t, s, `{"source": "file", "path": "~/token"}`), Query{}, outcome{kind: "broken", err: "reading the token file ~/token: permission denied"})
+}

@@ -1,0 +1,152 @@
+package lookup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/token"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/keyring"
+	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/fe055d52/credential-helper/internal/trace"
+)
+
+// maxHosts and maxHostsTokens are the sizes, in bytes and in YAML tokens, above which a file is not taken for the GitHub CLI's.
+const (
+	maxHosts       = 64 << 10
+	maxHostsTokens = 4096
+)
+
+// GitHubCLI returns the source that finds the login of the GitHub CLI for a host ("github.com", "github.example.com").
+// The configuration has no name for it: it is part of the chain that goes without saying for GitHub.
+//
+// The CLI lists its hosts in hosts.yml, in $GH_CONFIG_DIR, else $XDG_CONFIG_HOME/gh, else %AppData%\GitHub CLI on Windows, else ~/.config/gh
+// (https://cli.github.com/manual/gh_help_environment). The token is the host's "oauth_token", else that of the host's active user,
+// else it is in the keyring: service "gh:HOST", under the active user's name or under none.
+// It is bound to the host: it is found for that host and no other.
+func (s *Sources) GitHubCLI(host string) Source {
+	return githubCLI{s.Env, strings.ToLower(host)}
+}
+
+type githubCLI struct {
+	env  *env.Env
+	host string
+}
+
+func (g githubCLI) Name() string  { return "the GitHub CLI's login for " + g.host }
+func (githubCLI) HostBound() bool { return true }
+
+// hostLogin is what hosts.yml says of a host.
+type hostLogin struct {
+	OAuthToken string `yaml:"oauth_token"`
+	User       string `yaml:"user"` // the active one
+	Users      map[string]struct {
+		OAuthToken string `yaml:"oauth_token"`
+	} `yaml:"users"`
+}
+
+func (g githubCLI) Lookup(ctx context.Context, _ Query) (Values, error) {
+	path, err := g.path()
+	if err != nil {
+		return nil, err
+	}
+	shown := g.env.Display(path)
+	end := trace.Step(ctx, "reading %s", shown)
+	data, _, err := g.env.ReadFile(path, maxHosts)
+	end(err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, helpers.NotFoundf("the GitHub CLI's %s does not exist", shown)
+	case err != nil:
+		return nil, fmt.Errorf("reading the GitHub CLI's %s: %w", shown, err)
+	}
+	hosts, err := parseHosts(shown, data)
+	if err != nil {
+		return nil, helpers.WithHint(fmt.Errorf("reading the GitHub CLI's hosts: %w", err), "gh auth login writes the file anew")
+	}
+	login, ok := hosts[g.host]
+	if !ok {
+		return nil, helpers.NotFoundf("the GitHub CLI's %s has no login for %s", shown, g.host)
+	}
+	for _, text := range []string{login.OAuthToken, login.Users[login.User].OAuthToken} {
+		if text != "" {
+			return Values{Default: redact.Hold(text)}, nil
+		}
+	}
+	return g.keyring(ctx, login.User)
+}
+
+func (g githubCLI) keyring(ctx context.Context, user string) (Values, error) {
+	for _, account := range slices.Compact([]string{user, ""}) {
+		secret, err := keyring.Get(ctx, g.env, "gh:"+g.host, account)
+		switch {
+		case err == nil:
+			return Values{Default: secret}, nil
+		case errors.Is(err, helpers.ErrUnavailable):
+			return nil, helpers.Unavailablef("the GitHub CLI keeps its token for %s in the keyring, and %s", g.host, err)
+		case !errors.Is(err, helpers.ErrNotFound):
+			return nil, fmt.Errorf("looking for the GitHub CLI's token: %w", err)
+		}
+	}
+	return nil, helpers.NotFoundf("the GitHub CLI has no token for %s, in its file or in the keyring", g.host)
+}
+
+func (g githubCLI) path() (string, error) {
+	dir := g.env.Var("GH_CONFIG_DIR")
+	if v := g.env.Var("XDG_CONFIG_HOME"); dir == "" && v != "" {
+		dir = filepath.Join(v, "gh")
+	}
+	if v := g.env.Var("AppData"); dir == "" && v != "" && runtime.GOOS == "windows" {
+		dir = filepath.Join(v, "GitHub CLI")
+	}
+	if dir == "" {
+		if g.env.Home == "" {
+			return "", helpers.NotFoundf("the GitHub CLI's hosts.yml cannot be found: there is no home directory")
+		}
+		dir = filepath.Join(g.env.Home, ".config", "gh")
+	}
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(g.env.Dir, dir)
+	}
+	return filepath.Join(dir, "hosts.yml"), nil
+}
+
+// parseHosts returns the logins by host, in lower case. No error quotes the file, which is full of tokens.
+func parseHosts(shown string, data []byte) (hosts map[string]hostLogin, err error) {
+	// An alias is written in a few bytes and may stand for as much as one likes, and the parser takes seconds for what is nested deeply.
+	tokens := lexer.Tokenize(string(data))
+	if len(tokens) > maxHostsTokens {
+		return nil, fmt.Errorf("%s: it has more than %d YAML tokens, which is too long for a list of hosts", shown, maxHostsTokens)
+	}
+	for _, t := range tokens {
+		if t.Type == token.AliasType || t.Type == token.MergeKeyType {
+			return nil, fmt.Errorf("%s:%d:%d: YAML aliases are not read here, and the GitHub CLI writes none", shown, t.Position.Line, t.Position.Column)
+		}
+	}
+	var file map[string]hostLogin
+	if err := yaml.Unmarshal(data, &file); err != nil {
+		var at yaml.Error
+		if errors.As(err, &at) && at.GetToken() != nil {
+			p := at.GetToken().Position
+			return nil, fmt.Errorf("%s:%d:%d: not YAML as the GitHub CLI writes it", shown, p.Line, p.Column)
+		}
+		return nil, fmt.Errorf("%s: not YAML as the GitHub CLI writes it", shown)
+	}
+	hosts = make(map[string]hostLogin, len(file))
+	// Of two spellings of one host, that in lower case comes last and stands.
+	for _, host := range slices.Sorted(maps.Keys(file)) {
+		hosts[strings.ToLower(host)] = file[host]
+	}
+	return hosts, nil
+}
