@@ -1,0 +1,155 @@
+package oci
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/fe055d52/credential-helper/helpers"
+)
+
+// hub is the name by which Docker Hub's logins are filed; docker.io and registry-1.docker.io are other names of the same registry.
+const hub = "index.docker.io"
+
+// registryName returns the host and port by which a registry is known: that of the URL, with Docker Hub's names folded into one.
+func registryName(u *url.URL) string {
+	switch u.Host {
+	case "docker.io", "registry-1.docker.io":
+		return hub
+	}
+	return u.Host
+}
+
+// registryURL returns the origin at which the registry that u belongs to is asked how to log in.
+// The host docker.io only redirects to a website, so Docker Hub is asked at the host that serves it.
+func registryURL(u *url.URL) *url.URL {
+	base := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}
+	if base.Host == "docker.io" {
+		base.Host = "registry-1.docker.io"
+	}
+	return base
+}
+
+// kind tells the endpoints of a registry apart by the answer that they take.
+type kind int
+
+const (
+	bare       kind = iota // "/": the client asked for the host alone
+	login                  // "/v2/": the login check
+	catalog                // "/v2/_catalog"
+	repository             // everything below a repository
+)
+
+// A target is what a URL asks a registry for.
+type target struct {
+	kind       kind
+	repository string   // empty unless kind is repository
+	scopes     []string // as the token endpoint takes them; empty for bare and login
+}
+
+// LooksLikeRegistry reports whether u has the form of a registry's endpoint for one repository: manifests, blobs, uploads, tags or referrers.
+// Unlike "/v2/" alone, such a path is hardly met on a server that is no registry.
+func LooksLikeRegistry(u *url.URL) bool {
+	t, ok := parseTarget(u)
+	return ok && t.kind == repository
+}
+
+// parseTarget reads what u asks for. ok is false for what is not an endpoint of the distribution API.
+//
+// The API: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints,
+// its scopes: https://distribution.github.io/distribution/spec/auth/scope/
+func parseTarget(u *url.URL) (t target, ok bool) {
+	if u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || helpers.Wildcard(u) {
+		return target{}, false
+	}
+	// The escaped path is read, so that an encoded slash does not look like a separator:
+	// no repository's name has a character that must be encoded.
+	path := u.EscapedPath()
+	switch path {
+	case "", "/":
+		return target{kind: bare}, u.RawQuery == ""
+	case "/v2", "/v2/":
+		return target{kind: login}, true
+	case "/v2/_catalog":
+		return target{kind: catalog, scopes: []string{"registry:catalog:*"}}, true
+	}
+	rest, ok := strings.CutPrefix(path, "/v2/")
+	if !ok {
+		return target{}, false
+	}
+	name, upload, ok := splitRepository(rest)
+	if !ok || !validRepository(name) {
+		return target{}, false
+	}
+	t = target{kind: repository, repository: name, scopes: []string{"repository:" + name + ":pull"}}
+	if !upload {
+		return t, true
+	}
+	t.scopes[0] += ",push"
+	// A cross-repository mount reads the other repository too.
+	if q := u.Query(); q.Get("mount") != "" && q.Get("from") != "" && q.Get("from") != name {
+		from := q.Get("from")
+		if !validRepository(from) {
+			return target{}, false
+		}
+		t.scopes = append(t.scopes, "repository:"+from+":pull")
+	}
+	return t, true
+}
+
+// splitRepository takes the endpoint off the end of a path below /v2/ and returns the repository's name.
+// It starts at the end because names may have components like "blobs" and "manifests".
+func splitRepository(rest string) (name string, upload, ok bool) {
+	if name, ok = strings.CutSuffix(rest, "/tags/list"); ok {
+		return name, false, true
+	}
+	if name, ok = strings.CutSuffix(strings.TrimSuffix(rest, "/"), "/blobs/uploads"); ok {
+		return name, true, true
+	}
+	i := strings.LastIndexByte(rest, '/')
+	if i < 0 {
+		return "", false, false
+	}
+	if rest[i+1:] != "" {
+		for _, endpoint := range []string{"/manifests", "/blobs", "/referrers"} {
+			if name, ok = strings.CutSuffix(rest[:i], endpoint); ok {
+				return name, false, true
+			}
+		}
+	}
+	// What follows an upload is the registry's own: one identifier mostly, several segments at some.
+	if i = strings.LastIndex(rest, "/blobs/uploads/"); i >= 0 {
+		return rest[:i], true, true
+	}
+	return "", false, false
+}
+
+// validRepository accepts a repository's name: components of letters, digits, ".", "_" and "-". The distribution spec wants lower case;
+// some registries do not. A colon, a comma or a space would change the meaning of the scope that the name becomes part of.
+func validRepository(name string) bool {
+	for component := range strings.SplitSeq(name, "/") {
+		if strings.Trim(component, ".") == "" {
+			return false
+		}
+		for i := range len(component) {
+			c := component[i]
+			switch {
+			case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+			default:
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// scope returns the canonical text of what an answer for t depends on.
+func (t target) scope(u *url.URL) string {
+	origin := u.Scheme + "://" + registryName(u)
+	switch t.kind {
+	case bare:
+		return origin + "/"
+	case login:
+		return origin + "/v2/"
+	}
+	return origin + " " + strings.Join(t.scopes, " ")
+}

@@ -1,0 +1,96 @@
+package oci
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/tidwall/gjson"
+)
+
+const (
+	// defaultLife is how long a token lives whose response does not say (distribution's token specification).
+	defaultLife = 60 * time.Second
+	// maxLife is the longest life that is believed.
+	maxLife = 30 * 24 * time.Hour
+)
+
+// A token is what a token endpoint hands out.
+type token struct {
+	secret  redact.Secret
+	expires time.Time
+}
+
+// parseToken reads a token endpoint's response: https://distribution.github.io/distribution/spec/auth/token/#token-response-fields
+//
+// The token's life is counted from sent, when the request left: the server cannot have begun to count before that.
+// "issued_at" is ignored, because the server's clock may not be ours. Where "expires_in" is missing, not a number
+// or not positive, the token's own claims count if it is a JWT, else the 60 s of the specification.
+func parseToken(resp *http.Response, body []byte, sent time.Time) (token, error) {
+	switch {
+	case isHTML(resp, body):
+		return token{}, helpers.WithHint(errors.New("the answer is a web page (HTML), not a token"),
+			"does a proxy or a sign-in page stand before the token endpoint?")
+	case !gjson.ValidBytes(body):
+		return token{}, errors.New("the answer is not valid JSON")
+	}
+	doc := gjson.ParseBytes(body)
+	text := doc.Get("token")
+	if text.Type != gjson.String || text.Str == "" {
+		text = doc.Get("access_token")
+	}
+	if !doc.IsObject() || text.Type != gjson.String || text.Str == "" {
+		if message := serverMessage(body); message != "" {
+			return token{}, errors.New("the answer holds no token, but this: " + message)
+		}
+		return token{}, errors.New(`the answer holds no token (neither "token" nor "access_token")`)
+	}
+	secret := redact.New(text.Str)
+	if !sendable(text.Str) {
+		return token{}, errors.New("the answer's token has characters that a header must not have")
+	}
+	t := token{secret: secret, expires: sent.Add(defaultLife)}
+	if life, ok := expiresIn(doc.Get("expires_in")); ok {
+		t.expires = sent.Add(life)
+	} else if exp, ok := helpers.JWTExpiry(text.Str, sent, true); ok && exp.After(sent) {
+		t.expires = exp
+	}
+	if latest := sent.Add(maxLife); t.expires.After(latest) {
+		t.expires = latest
+	}
+	return t, nil
+}
+
+// expiresIn reads a number of seconds, or a string that holds one. ok is false for what is no positive number.
+func expiresIn(v gjson.Result) (life time.Duration, ok bool) {
+	seconds := v.Num
+	switch v.Type {
+	case gjson.Number:
+	case gjson.String:
+		var err error
+		if seconds, err = strconv.ParseFloat(v.Str, 64); err != nil && !math.IsInf(seconds, 0) {
+			return 0, false
+		}
+	default:
+		return 0, false
+	}
+	if !(seconds > 0) { // NaN too
+		return 0, false
+	}
+	return time.Duration(min(seconds, maxLife.Seconds()) * float64(time.Second)), true
+}
+
+// sendable reports whether text may stand in an Authorization header: visible ASCII.
+// A line break in it would end the header and begin another.
+func sendable(text string) bool {
+	for i := range len(text) {
+		if text[i] <= 0x20 || text[i] >= 0x7f {
+			return false
+		}
+	}
+	return text != ""
+}
