@@ -3,6 +3,7 @@ module github.com/fe055d52/credential-helper
 go 1.26.0
 
 require (
+	github.com/dchest/siphash v1.2.3
 	github.com/docker/cli v29.9.3+incompatible
 	github.com/docker/docker-credential-helpers v0.9.12
 	github.com/git-lfs/go-netrc v0.0.0-20250218165306-ba0029b43d11

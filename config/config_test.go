@@ -13,6 +13,7 @@ import (
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/place"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
 
@@ -160,6 +161,8 @@ func machine(t *testing.T, vars map[string]string) *env.Env {
 	return e
 }
 
+func userFile(e *env.Env) string { return place.ConfigFiles("", e.ConfigDir)[0] }
+
 func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -185,7 +188,7 @@ func TestLoad(t *testing.T) {
 		want                  string // the place of the rule, by its file; "" for no rule
 	}{
 		{name: "no file: the built-in table", url: builtin, want: "built-in"},
-		{name: "workspace first", workspace: `{"urls": [` + rule("a.test") + `]}`, user: `{"urls": [` + rule("a.test") + `]}`, url: "https://a.test/", want: WorkspaceFile},
+		{name: "workspace first", workspace: `{"urls": [` + rule("a.test") + `]}`, user: `{"urls": [` + rule("a.test") + `]}`, url: "https://a.test/", want: place.WorkspaceFile},
 		{name: "then the user's", workspace: `{"urls": [` + rule("a.test") + `]}`, user: `{"urls": [` + rule("b.test") + `]}`, url: "https://b.test/", want: "config.json"},
 		{name: "a file without a match gives nothing", workspace: `{"urls": [` + rule("a.test") + `]}`, url: builtin},
 		{name: "an empty file gives nothing", user: `{}`, url: builtin},
@@ -195,10 +198,10 @@ func TestLoad(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e := machine(t, nil)
 			if tt.workspace != "" {
-				write(t, filepath.Join(e.Dir, "..", WorkspaceFile), tt.workspace)
+				write(t, filepath.Join(e.Dir, "..", place.WorkspaceFile), tt.workspace)
 			}
 			if tt.user != "" {
-				write(t, filepath.Join(e.ConfigDir, userFile), tt.user)
+				write(t, userFile(e), tt.user)
 			}
 			routes, err := Load(e, kinds, builtIn)
 			if err != nil {
@@ -218,8 +221,8 @@ func TestLoad(t *testing.T) {
 func TestLoadNamedFile(t *testing.T) {
 	vars := map[string]string{}
 	e := machine(t, vars)
-	write(t, filepath.Join(e.Dir, "..", WorkspaceFile), `{"broken`)
-	write(t, filepath.Join(e.ConfigDir, userFile), `{"broken`)
+	write(t, filepath.Join(e.Dir, "..", place.WorkspaceFile), `{"broken`)
+	write(t, userFile(e), `{"broken`)
 	write(t, filepath.Join(e.Home, "own.json"), `{"urls": [`+rule("a.test")+`]}`)
 
 	vars[env.VarConfigFile] = "~/own.json"
@@ -264,16 +267,16 @@ func TestLoadErrors(t *testing.T) {
 		}, ": permission denied"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, place := range []string{"workspace", "user"} {
+			for _, which := range []string{"workspace", "user"} {
 				e := machine(t, nil)
-				path := filepath.Join(filepath.Dir(e.Dir), WorkspaceFile)
-				if place == "user" {
-					path = filepath.Join(e.ConfigDir, filepath.FromSlash(userFile))
+				path := filepath.Join(filepath.Dir(e.Dir), place.WorkspaceFile)
+				if which == "user" {
+					path = userFile(e)
 				}
 				tt.make(t, path)
 				_, err := Load(e, kinds, builtIn)
 				if err == nil || !strings.HasSuffix(err.Error(), tt.want) || !strings.Contains(err.Error(), path) {
-					t.Errorf("%s: error %v, want …%s", place, err, tt.want)
+					t.Errorf("%s: error %v, want …%s", which, err, tt.want)
 				}
 			}
 		})

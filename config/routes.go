@@ -5,21 +5,15 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
-	"path/filepath"
 	"slices"
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/place"
 )
 
-const (
-	// WorkspaceFile is the name of the file at the root of a workspace.
-	WorkspaceFile = ".tweag-credential-helper.json"
-	// userFile is the user's file, below os.UserConfigDir.
-	userFile = "credential-helper/config.json"
-	// maxFile is the size in bytes above which a file is refused.
-	maxFile = 1 << 20
-)
+// maxFile is the size in bytes above which a file is refused.
+const maxFile = 1 << 20
 
 // Routes are all rules in the order in which they are tried.
 type Routes struct {
@@ -48,14 +42,7 @@ func Load(e *env.Env, kinds Kinds, builtIn func() ([]Rule, error)) (*Routes, err
 			return nil, helpers.WithHint(err, "$%s names this file; correct or unset it", env.VarConfigFile)
 		}
 	} else {
-		var paths []string
-		if w := e.Workspace(); w != "" {
-			paths = append(paths, filepath.Join(w, WorkspaceFile))
-		}
-		if e.ConfigDir != "" {
-			paths = append(paths, filepath.Join(e.ConfigDir, filepath.FromSlash(userFile)))
-		}
-		for _, path := range paths {
+		for _, path := range place.ConfigFiles(e.Workspace(), e.ConfigDir) {
 			if _, err := r.read(e, path, kinds); err != nil {
 				return nil, err
 			}

@@ -12,20 +12,26 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"github.com/fe055d52/credential-helper/internal/inputs"
+	"github.com/fe055d52/credential-helper/internal/place"
 )
 
 // Names of the variables that change how the program works.
 const (
-	VarConfigFile = "CREDENTIAL_HELPER_CONFIG_FILE"
+	VarCache      = "CREDENTIAL_HELPER_CACHE"
+	VarConfigFile = place.VarConfigFile
 	VarGuessOCI   = "CREDENTIAL_HELPER_GUESS_OCI_REGISTRY"
 	VarLogging    = "CREDENTIAL_HELPER_LOGGING"
 	VarStandalone = "CREDENTIAL_HELPER_STANDALONE"
 	VarTimeout    = "CREDENTIAL_HELPER_TIMEOUT"
 	VarWorkdir    = "CREDENTIAL_HELPER_WORKDIR"
-	VarWorkspace  = "CREDENTIAL_HELPER_WORKSPACE_DIRECTORY"
+	VarWorkspace  = place.VarWorkspace
 )
 
 // An Env is an environment. Get is required; the rest has a zero value that means "not there".
@@ -44,6 +50,67 @@ type Env struct {
 	Now func() time.Time
 
 	workspace *string
+
+	observed *Observation
+}
+
+// An Observation is a record of what was read from an environment. It may be used by several goroutines.
+type Observation struct {
+	salt inputs.Salt
+
+	mu       sync.Mutex
+	seen     map[[2]string]string
+	record   []inputs.Input
+	volatile bool
+}
+
+// Observe returns an environment that is e, and records what is read from it. salt keys the sums of the record.
+func (e *Env) Observe(salt inputs.Salt) (*Env, *Observation) {
+	o := &Observation{salt: salt, seen: map[[2]string]string{}}
+	watched := *e
+	watched.observed = o
+	watched.Get = func(name string) (string, bool) {
+		value, ok := e.Get(name)
+		o.add(inputs.Input{Kind: inputs.Env, Name: name, Sum: inputs.Variable(salt, value, ok)})
+		return value, ok
+	}
+	return &watched, o
+}
+
+func (o *Observation) add(in inputs.Input) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	key := [2]string{in.Kind, in.Name}
+	before, seen := o.seen[key]
+	switch {
+	case !seen:
+		o.seen[key] = in.Sum
+		o.record = append(o.record, in)
+	case before != in.Sum:
+		// It changed while it was read: no sum is right, and the answer must not be used again.
+		o.volatile = true
+		for i := range o.record {
+			if o.record[i].Kind == in.Kind && o.record[i].Name == in.Name {
+				o.record[i].Sum = ""
+			}
+		}
+	}
+}
+
+// Inputs returns what was read so far, and whether something was read that cannot be watched.
+func (o *Observation) Inputs() (record []inputs.Input, volatile bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.record), o.volatile
+}
+
+// Volatile records that something is read which cannot be watched: a keyring, a program's output.
+func (e *Env) Volatile() {
+	if o := e.observed; o != nil {
+		o.mu.Lock()
+		o.volatile = true
+		o.mu.Unlock()
+	}
 }
 
 // Process returns the environment of this process.
@@ -62,39 +129,13 @@ func (e *Env) Var(name string) string {
 	return v
 }
 
-// workspaceMarkers are the files that make a directory the root of a Bazel workspace: https://bazel.build/external/overview#repository
-var workspaceMarkers = []string{"MODULE.bazel", "WORKSPACE", "WORKSPACE.bazel"}
-
-// Workspace returns the root of the Bazel workspace: the directory that CREDENTIAL_HELPER_WORKSPACE_DIRECTORY or, under `bazel run`,
-// BUILD_WORKSPACE_DIRECTORY names; else the nearest one with a marker file, from the working directory upward; else the working directory itself.
+// Workspace returns the root of the Bazel workspace (see [place.Workspace]).
 func (e *Env) Workspace() string {
 	if e.workspace == nil {
-		w := e.findWorkspace()
+		w := place.Workspace(e.Get, e.Dir)
 		e.workspace = &w
 	}
 	return *e.workspace
-}
-
-func (e *Env) findWorkspace() string {
-	for _, name := range []string{VarWorkspace, "BUILD_WORKSPACE_DIRECTORY"} {
-		if v := e.Var(name); v != "" {
-			if v = filepath.FromSlash(v); !filepath.IsAbs(v) {
-				v = filepath.Join(e.Dir, v)
-			}
-			return v
-		}
-	}
-	for dir := e.Dir; dir != ""; dir = filepath.Dir(dir) {
-		for _, marker := range workspaceMarkers {
-			if info, err := os.Stat(filepath.Join(dir, marker)); err == nil && !info.IsDir() {
-				return dir
-			}
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-	}
-	return e.Dir
 }
 
 // Tmp returns the directory for temporary files: $TEST_TMPDIR, $TMPDIR, or the system's.
@@ -179,6 +220,9 @@ var ErrTooLarge = errors.New("the file is too large")
 // reading one could hang, or never end.
 func (e *Env) ReadFile(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	info, err := os.Stat(path)
+	if e.observed != nil {
+		e.observed.add(inputs.Input{Kind: inputs.File, Name: path, Sum: inputs.Sum(info, err)})
+	}
 	if err != nil {
 		return nil, nil, withoutPath(err)
 	}

@@ -1,0 +1,99 @@
+// Package inputs tells whether what an answer was made from is still as it was: environment variables and files.
+//
+// A lookup records what it reads; the record is kept beside the answer, and an answer is used again only while nothing in it has changed.
+// A file is known by its size, times, inode and device; a value by a keyed hash, so that what is kept does not show it.
+// The package imports next to nothing, because the path of a hit goes through it before the rest of the program starts.
+package inputs
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/dchest/siphash"
+)
+
+// Kinds of inputs.
+const (
+	Env  = "env"
+	File = "file"
+)
+
+// An Input is one thing that an answer depends on, and how it was.
+type Input struct {
+	Kind string `json:"kind"` // Env or File
+	Name string `json:"name"` // the variable, or the file's absolute path
+	Sum  string `json:"sum"`  // what Variable or Stat returned
+}
+
+// A Salt keys the hashes of one record. It is 16 random bytes.
+type Salt string
+
+// Variable returns the sum of an environment variable's value.
+func Variable(salt Salt, value string, set bool) string {
+	if !set {
+		return "-"
+	}
+	if len(salt) != 16 {
+		return "" // no salt, no sum: equal to nothing that was recorded
+	}
+	a, b := siphash.Hash128(word(salt[:8]), word(salt[8:]), []byte(value))
+	return strconv.FormatUint(a, 36) + "." + strconv.FormatUint(b, 36)
+}
+
+func word(s Salt) (w uint64) {
+	for i := range 8 {
+		w |= uint64(s[i]) << (8 * i)
+	}
+	return w
+}
+
+// Stat returns what a file is known by, from os.Stat, and "-" for one that is not there.
+// It is "" for one that cannot be looked at, which is equal to nothing that was recorded.
+func Stat(path string) string {
+	info, err := os.Stat(path)
+	return Sum(info, err)
+}
+
+// Sum is Stat for a file that was looked at already.
+func Sum(info os.FileInfo, err error) string {
+	if err != nil {
+		if os.IsNotExist(err) || isNotDir(err) {
+			return "-"
+		}
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(strconv.FormatInt(info.Size(), 36))
+	b.WriteByte(' ')
+	b.WriteString(strconv.FormatInt(info.ModTime().UnixNano(), 36))
+	b.WriteByte(' ')
+	b.WriteString(strconv.FormatUint(uint64(info.Mode()), 36))
+	identity(&b, info)
+	return b.String()
+}
+
+// Unchanged reports whether in is still as it was recorded, under the salt of its record.
+func (in Input) Unchanged(salt Salt, get func(string) (string, bool)) bool {
+	if in.Sum == "" {
+		return false
+	}
+	switch in.Kind {
+	case Env:
+		value, set := get(in.Name)
+		return Variable(salt, value, set) == in.Sum
+	case File:
+		return Stat(in.Name) == in.Sum
+	}
+	return false
+}
+
+// Unchanged reports whether all of a record is still as it was.
+func Unchanged(record []Input, salt Salt, get func(string) (string, bool)) bool {
+	for _, in := range record {
+		if !in.Unchanged(salt, get) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,133 @@
+// Package place says where the program's files are: the workspace, the configuration files, the directory and socket of the agent.
+//
+// It imports next to nothing, because the path of a hit goes through it before the rest of the program starts (see package warm).
+package place
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// Names of the variables that say where things are.
+const (
+	VarConfigFile = "CREDENTIAL_HELPER_CONFIG_FILE"
+	VarWorkspace  = "CREDENTIAL_HELPER_WORKSPACE_DIRECTORY"
+	VarSocket     = "CREDENTIAL_HELPER_AGENT_SOCKET"
+)
+
+// WorkspaceFile is the name of the configuration file at the root of a workspace.
+const WorkspaceFile = ".tweag-credential-helper.json"
+
+// A Getenv looks up an environment variable, as os.LookupEnv does.
+type Getenv func(name string) (string, bool)
+
+// Var returns the value of a variable, and "" for one that is not set.
+func (get Getenv) Var(name string) string {
+	v, _ := get(name)
+	return v
+}
+
+// workspaceMarkers are the files that make a directory the root of a Bazel workspace: https://bazel.build/external/overview#repository
+var workspaceMarkers = [...]string{"MODULE.bazel", "WORKSPACE", "WORKSPACE.bazel"}
+
+// Workspace returns the root of the Bazel workspace: the directory that CREDENTIAL_HELPER_WORKSPACE_DIRECTORY or, under `bazel run`,
+// BUILD_WORKSPACE_DIRECTORY names; else the nearest one with a marker file, from dir upward; else dir itself.
+func Workspace(get Getenv, dir string) string {
+	for _, name := range []string{VarWorkspace, "BUILD_WORKSPACE_DIRECTORY"} {
+		if v := get.Var(name); v != "" {
+			if v = filepath.FromSlash(v); !filepath.IsAbs(v) {
+				v = filepath.Join(dir, v)
+			}
+			return v
+		}
+	}
+	for at := dir; at != ""; at = filepath.Dir(at) {
+		for _, marker := range workspaceMarkers {
+			if info, err := os.Stat(filepath.Join(at, marker)); err == nil && !info.IsDir() {
+				return at
+			}
+		}
+		if at == filepath.Dir(at) {
+			break
+		}
+	}
+	return dir
+}
+
+// ConfigFiles returns the configuration files that are looked for where CREDENTIAL_HELPER_CONFIG_FILE names none:
+// the workspace's, and then the user's. Either may not exist.
+func ConfigFiles(workspace, configDir string) []string {
+	var paths []string
+	if workspace != "" {
+		paths = append(paths, filepath.Join(workspace, WorkspaceFile))
+	}
+	if configDir != "" {
+		paths = append(paths, filepath.Join(configDir, "credential-helper", "config.json"))
+	}
+	return paths
+}
+
+// maxSocketPath is the longest path of a Unix socket, in bytes without the closing NUL: sun_path of sockaddr_un.
+func maxSocketPath() int {
+	if runtime.GOOS == "linux" || runtime.GOOS == "windows" {
+		return 107
+	}
+	return 103
+}
+
+// RunDir returns the directory of the agent's socket, log and locks: "credential-helper" in $XDG_RUNTIME_DIR, else "run" below
+// "credential-helper" in the user's cache directory. It is "" where there is neither.
+func RunDir(get Getenv, cacheDir string) string {
+	if v := get.Var("XDG_RUNTIME_DIR"); filepath.IsAbs(v) {
+		return filepath.Join(v, "credential-helper")
+	}
+	if cacheDir != "" {
+		return filepath.Join(cacheDir, "credential-helper", "run")
+	}
+	return ""
+}
+
+// Socket returns the agent's socket in its directory, and false where that path is longer than the system takes.
+func Socket(runDir string) (string, bool) {
+	path := filepath.Join(runDir, "agent.sock")
+	return path, runDir != "" && len(path) <= maxSocketPath()
+}
+
+// Build identifies an executable, so that client and agent know whether they are the same program.
+// The one that is installed later has the greater time.
+type Build struct {
+	ModTime int64 // in nanoseconds since 1970
+	Size    int64
+}
+
+// String returns the form in which a Build goes over the wire.
+func (b Build) String() string {
+	return strconv.FormatInt(b.ModTime, 10) + " " + strconv.FormatInt(b.Size, 10)
+}
+
+// ParseBuild reads what String wrote. Anything else is the zero Build.
+func ParseBuild(s string) Build {
+	mod, size, _ := strings.Cut(s, " ")
+	m, err := strconv.ParseInt(mod, 10, 64)
+	n, err2 := strconv.ParseInt(size, 10, 64)
+	if err != nil || err2 != nil {
+		return Build{}
+	}
+	return Build{ModTime: m, Size: n}
+}
+
+// ThisBuild returns the running program's Build, the zero one where its file cannot be found any more.
+func ThisBuild() Build {
+	path, err := os.Executable()
+	if err != nil {
+		return Build{}
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return Build{}
+	}
+	return Build{ModTime: info.ModTime().UnixNano(), Size: info.Size()}
+}
