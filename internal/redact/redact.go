@@ -103,19 +103,26 @@ type shape struct {
 	with    string
 }
 
-// shapes are what credentials look like. They are compiled on first use: no successful get needs them.
+// shapes are what credentials look like wherever they stand. They and loose are compiled on first use: no successful get needs them.
 var shapes = sync.OnceValue(func() []shape {
 	return []shape{
-		{regexp.MustCompile(`(?i)\b(bearer|basic)(\s+)[A-Za-z0-9+/=._~-]{8,}`), "${1}${2}" + Mark},
 		{regexp.MustCompile(`://[^/\s@]*:[^/\s@]*@`), "://" + Mark + "@"},
 		{regexp.MustCompile(`\b(?:gh[a-z]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,}|glpat-[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{16,}|srg_[A-Za-z0-9]{8,}|AKIA[A-Z0-9]{12,})`), Mark},
 		{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?`), Mark},
-		{regexp.MustCompile(`(?i)\b([a-z_-]*(?:password|passwd|secret|token|api[_-]?key)["']?\s*[=:]\s*["']?)[^\s"',;&]{4,}`), "${1}" + Mark},
 		{regexp.MustCompile(`(?i)([?&](?:sig|signature|x-amz-[a-z-]+|x-goog-[a-z-]+)=)[^\s&"']+`), "${1}" + Mark},
 	}
 })
 
-// Scrub replaces in text every secret that was met so far, and whatever is shaped like a credential.
+// loose are shapes that also match words of a sentence ("Basic authentication", "the token: expired").
+// They are for foreign text, where a lost word does no harm.
+var loose = sync.OnceValue(func() []shape {
+	return []shape{
+		{regexp.MustCompile(`(?i)\b(bearer|basic)(\s+)[A-Za-z0-9+/=._~-]{8,}`), "${1}${2}" + Mark},
+		{regexp.MustCompile(`(?i)\b([a-z_-]*(?:password|passwd|secret|token|api[_-]?key)["']?\s*[=:]\s*["']?)[^\s"',;&]{4,}`), "${1}" + Mark},
+	}
+})
+
+// Scrub replaces in text every secret that was met so far, and whatever has the shape of a credential.
 func Scrub(text string) string {
 	known.Lock()
 	texts := known.texts
@@ -125,21 +132,29 @@ func Scrub(text string) string {
 			text = strings.ReplaceAll(text, t, Mark)
 		}
 	}
-	for _, s := range shapes() {
+	return replace(text, shapes())
+}
+
+func replace(text string, all []shape) string {
+	for _, s := range all {
 		text = s.pattern.ReplaceAllString(text, s.with)
 	}
 	return text
 }
 
-// Quote makes foreign text fit to stand in an error: scrubbed, on one line, without control characters,
-// and cut to about max bytes.
-func Quote(text string, max int) string {
+// Line makes the program's own text fit for one line: scrubbed, without control characters, and cut to about max bytes.
+func Line(text string, max int) string { return line(text, max, nil) }
+
+// Quote makes foreign text fit to stand in an error: as Line does, and with an eye for more that may be a secret.
+func Quote(text string, max int) string { return line(text, max, loose()) }
+
+func line(text string, max int, more []shape) string {
 	// Far beyond what is shown nothing is read, so that a huge text costs nothing.
 	// A margin is kept: a secret that is cut in half would not be recognised.
 	if limit := max + 16<<10; len(text) > limit {
 		text = text[:limit]
 	}
-	text = Scrub(strings.ToValidUTF8(text, "?"))
+	text = replace(Scrub(strings.ToValidUTF8(text, "?")), more)
 	text = strings.Join(strings.Fields(text), " ")
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

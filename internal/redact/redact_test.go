@@ -52,7 +52,7 @@ func TestZeroSecret(t *testing.T) {
 	}
 }
 
-func TestScrub(t *testing.T) {
+func TestQuoteRedacts(t *testing.T) {
 	New("tiger-lily-77")
 	for _, tt := range []struct{ name, in, want string }{
 		{"known", "the value tiger-lily-77 was refused", "the value [redacted] was refused"},
@@ -66,10 +66,27 @@ func TestScrub(t *testing.T) {
 		{"plain words stay", "access to the resource is denied", "access to the resource is denied"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Scrub(tt.in); got != tt.want {
-				t.Errorf("Scrub(%q)\n got %q\nwant %q", tt.in, got, tt.want)
+			if got := Quote(tt.in, 200); got != tt.want {
+				t.Errorf("Quote(%q)\n got %q\nwant %q", tt.in, got, tt.want)
 			}
 		})
+	}
+}
+
+// TestLineKeepsItsWords holds that the program's own sentences come through, and a secret in them does not.
+func TestLineKeepsItsWords(t *testing.T) {
+	New("tiger-lily-78")
+	for in, want := range map[string]string{
+		"log in with an access token: docker login a.test":        "log in with an access token: docker login a.test",
+		"asking a.test for a token: dial tcp: connection refused": "asking a.test for a token: dial tcp: connection refused",
+		"a colon, which Basic authentication cannot carry":        "a colon, which Basic authentication cannot carry",
+		"for a token: tiger-lily-78":                              "for a token: [redacted]",
+		"got ghp_" + strings.Repeat("a", 36):                      "got [redacted]",
+		"two\nlines\x1b[0m":                                       "two lines?[0m",
+	} {
+		if got := Line(in, 200); got != want {
+			t.Errorf("Line(%q) = %q, want %q", in, got, want)
+		}
 	}
 }
 
