@@ -210,6 +210,8 @@ func (x *exchange) hint(e *statusError) string {
 		renew = "log in again: " + loginCommand(x.registry)
 	}
 	switch {
+	case x.method == methodBasic && !x.credential.IdentityToken.IsZero() && e.status < 500 && e.status != http.StatusTooManyRequests:
+		return `identity tokens are mostly taken by POST alone; try without "token_exchange_method": "basic" in the rule's config`
 	case e.refused(), e.status == http.StatusUnauthorized:
 		return renew
 	case e.status == http.StatusBadRequest && x.method != methodAuto:

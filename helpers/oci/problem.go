@@ -134,7 +134,7 @@ func explain(ctx context.Context, err error, host string) error {
 	case errors.As(err, &dns):
 		return helpers.WithHint(shown, "is the host %s spelled right, and does it need a VPN or HTTPS_PROXY?", host)
 	case errors.As(err, &dial) && dial.Op == "dial":
-		return helpers.WithHint(shown, "is a registry running at %s, and is its port right?", host)
+		return helpers.WithHint(shown, "is a server running at %s, and is its port right?", host)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return helpers.WithHint(fmt.Errorf("the server closed the connection before its answer was complete (%w)", shown),
 			"try again; if it stays so, look for a proxy between here and %s", host)

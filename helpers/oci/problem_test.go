@@ -247,7 +247,7 @@ func TestUnreachable(t *testing.T) {
 		client       *http.Client
 		want, hint   string // want is part of the error
 	}{
-		{"refused", "http://" + closed, nil, "refused", "is a registry running at " + closed + ", and is its port right?"},
+		{"refused", "http://" + closed, nil, "refused", "is a server running at " + closed + ", and is its port right?"},
 		{"proxy that refuses", "https://r.test", behindProxy, "proxyconnect", "that is the proxy which HTTPS_PROXY or HTTP_PROXY names; if r.test needs none, add it to NO_PROXY"},
 		{"untrusted certificate", secure.URL, nil, "certificate", "if you trust " + secure.Host + ", add the certificate of its authority to the system's store, or (not on macOS and Windows) name its PEM file in SSL_CERT_FILE"},
 		{"plain HTTP", "https://" + plain.Host, nil, "HTTP response to HTTPS client", plain.Host + ` speaks plain HTTP; if that is meant to be, write http:// and set "allow_http": true in the rule's config`},

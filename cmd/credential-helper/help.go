@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/fe055d52/credential-helper/internal/suggest"
+)
+
+const helpIntro = `credential-helper finds the credentials for a URL, for Bazel and for scripts.
+
+`
+
+const helpOutro = `
+Bazel calls it with this line in .bazelrc:
+  common --credential_helper=*.example.com=/path/to/credential-helper
+
+Files, in the order in which their rules are tried:
+  .tweag-credential-helper.json at the root of the workspace
+  credential-helper/config.json in the user's configuration directory
+Without any of them, built-in rules serve GitHub and well-known container registries.
+
+Environment:
+  CREDENTIAL_HELPER_CONFIG_FILE          read this file instead of those above
+  CREDENTIAL_HELPER_GUESS_OCI_REGISTRY   1: serve every URL that looks like a container registry's
+  CREDENTIAL_HELPER_LOGGING              off, basic or debug: log to standard error, without secrets
+  CREDENTIAL_HELPER_STANDALONE           1: use no cache
+  CREDENTIAL_HELPER_TIMEOUT              how long an answer may take; the default is 8s
+  CREDENTIAL_HELPER_WORKDIR              the directory that %workdir% stands for in paths
+  CREDENTIAL_HELPER_WORKSPACE_DIRECTORY  the root of the workspace, where it is not found from the working directory
+`
+
+// usage is the text that help prints without arguments.
+func usage() string {
+	var b strings.Builder
+	b.WriteString(helpIntro)
+	b.WriteString("Usage: credential-helper COMMAND\n\nCommands:\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "  %-14s %s\n", c.name, c.summary)
+	}
+	b.WriteString(helpOutro)
+	return b.String()
+}
+
+// help prints the usage, or a command's own help.
+func (a *app) help(args []string) error {
+	text := usage()
+	switch len(args) {
+	case 0:
+	case 1:
+		c, err := findCommand(args[0])
+		if err != nil {
+			return err
+		}
+		text = fmt.Sprintf("Usage: credential-helper %s\n\n%s.\n", strings.TrimSpace(c.name+" "+c.args), strings.ToUpper(c.summary[:1])+c.summary[1:])
+		if c.help != "" {
+			text += "\n" + c.help
+		}
+	default:
+		return usagef("help takes one command at most")
+	}
+	_, err := fmt.Fprint(a.stdout, text)
+	return err
+}
+
+func findCommand(name string) (command, error) {
+	var names []string
+	for _, c := range commands() {
+		if c.name == name {
+			return c, nil
+		}
+		names = append(names, c.name)
+	}
+	return command{}, helpers.WithHint(usagef("unknown command %q%s", redact.Quote(name, 40), suggest.DidYouMean(name, names)), "credential-helper help lists the commands")
+}

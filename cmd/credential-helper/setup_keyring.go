@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/keyring"
+	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/fe055d52/credential-helper/internal/trace"
+)
+
+const helpSetupKeyring = `Stores the secret that comes on standard input, or in FILE, in the system keyring under the name SERVICE,
+where the lookup source {"source": "keyring", "service": "SERVICE"} finds it. One newline at its end is not part of the secret.
+On a terminal the secret is asked for, and not shown.
+
+  --file FILE  read the secret from FILE
+  --read       print the stored secret to standard output
+  --clear      remove the stored secret
+
+Examples:
+  $ credential-helper setup-keyring gh:github.com < secret.txt
+  $ credential-helper setup-keyring --file secret.txt tweag-credential-helper:remoteapis
+  $ credential-helper setup-keyring --read tweag-credential-helper:buildbuddy_api_key
+  $ credential-helper setup-keyring --clear gh:github.com
+`
+
+// maxSecret is the size in bytes above which what comes in is not taken for a secret.
+const maxSecret = 64 << 10
+
+// setupKeyring stores, prints or removes a secret in the system keyring.
+func (a *app) setupKeyring(args []string) error {
+	flags := flag.NewFlagSet("setup-keyring", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	file := flags.String("file", "", "")
+	read := flags.Bool("read", false, "")
+	remove := flags.Bool("clear", false, "")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return a.help([]string{"setup-keyring"})
+		}
+		return helpers.WithHint(usagef("setup-keyring: %s", err), "credential-helper help setup-keyring shows what it takes")
+	}
+	err := a.runKeyring(flags, *file, *read, *remove)
+	var hint *helpers.HintError
+	if errors.Is(err, helpers.ErrUnavailable) && !errors.As(err, &hint) {
+		err = helpers.WithHint(err, `keep the secret in a file that only you can read, or in an environment variable, and use the source "file" or "env"`)
+	}
+	return err
+}
+
+func (a *app) runKeyring(flags *flag.FlagSet, file string, read, remove bool) error {
+	service := flags.Arg(0)
+	switch {
+	case flags.NArg() != 1 || service == "":
+		return helpers.WithHint(usagef("setup-keyring takes one SERVICE, behind its flags"), "credential-helper help setup-keyring shows what it takes")
+	case read && remove:
+		return usagef("setup-keyring takes --read or --clear, not both")
+	case file != "" && (read || remove):
+		return usagef("setup-keyring takes --file only to store a secret")
+	}
+
+	switch {
+	case read:
+		secret, err := within(a, func(ctx context.Context) (redact.Secret, error) { return keyring.Get(ctx, a.env, service, "") })
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(a.stdout, secret.Reveal())
+		return err
+	case remove:
+		_, err := within(a, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, keyring.Delete(ctx, a.env, service, "")
+		})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.stdout, "Cleared secret %s\n", service)
+		return err
+	default:
+		secret, err := a.secretFrom(file)
+		if err != nil {
+			return err
+		}
+		_, err = within(a, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, keyring.Set(ctx, a.env, service, "", secret)
+		})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.stdout, "Stored secret %s\n", service)
+		return err
+	}
+}
+
+// secretFrom reads a secret from a file, from a person at a terminal, or from standard input.
+func (a *app) secretFrom(file string) (redact.Secret, error) {
+	var data []byte
+	var err error
+	stdin, isFile := a.stdin.(*os.File)
+	switch {
+	case file != "":
+		path := file
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(a.env.Dir, path)
+		}
+		if data, _, err = a.env.ReadFile(path, maxSecret); err != nil {
+			return redact.Secret{}, fmt.Errorf("reading the secret from %s: %w", file, err)
+		}
+	case isFile && term.IsTerminal(int(stdin.Fd())):
+		// A person types as long as it takes: there is no time limit here.
+		fmt.Fprint(a.stderr, "Secret: ")
+		data, err = term.ReadPassword(int(stdin.Fd()))
+		fmt.Fprintln(a.stderr)
+		if err != nil {
+			return redact.Secret{}, fmt.Errorf("reading the secret from the terminal: %w", err)
+		}
+	default:
+		data, err = within(a, func(ctx context.Context) (data []byte, err error) {
+			end := trace.Step(ctx, "reading the secret from standard input")
+			defer func() { end(err) }()
+			return io.ReadAll(io.LimitReader(a.stdin, maxSecret+1))
+		})
+		if err != nil {
+			return redact.Secret{}, err
+		}
+	}
+	if len(data) > maxSecret {
+		return redact.Secret{}, fmt.Errorf("the secret is larger than %d bytes", maxSecret)
+	}
+	text, cut := strings.CutSuffix(string(data), "\n")
+	if cut {
+		text = strings.TrimSuffix(text, "\r")
+	}
+	if text == "" {
+		return redact.Secret{}, helpers.WithHint(errors.New("the secret is empty; nothing was stored"), "credential-helper setup-keyring --clear SERVICE removes a stored secret")
+	}
+	return redact.New(text), nil
+}
