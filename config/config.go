@@ -56,7 +56,6 @@ func (k Kinds) names() []string {
 // A Rule says who answers for which URLs.
 type Rule struct {
 	Scheme     string
-	Host, Path Glob
 	HelperName string
 	// Helper answers. It is nil where HelperName names a helper that is not there yet.
 	Helper helpers.Helper
@@ -73,28 +72,32 @@ type Rule struct {
 	// Only, where set, must accept a URL as well.
 	Only func(*url.URL) bool
 
-	hasScheme, hasHost, hasPath, hostHasPort bool
+	host             host
+	path             Glob
+	hasPath, hasHost bool
 }
 
 // Matches reports whether r is for u, which [helpers.ParseRequest] normalized.
-// The port counts where the pattern has one, and where it is not the scheme's default.
+// The port counts where the pattern has one, and where it is not the scheme's default. Slashes in a row count as one: to many servers they are.
 func (r *Rule) Matches(u *url.URL) bool {
-	if r.hasScheme && r.Scheme != u.Scheme {
-		return false
-	}
-	if r.hasHost {
-		host := u.Host
-		if r.hostHasPort {
-			host = helpers.HostPort(u)
-		}
-		if !r.Host.Match(host) {
-			return false
-		}
-	}
-	if r.hasPath && !r.Path.Match(u.Path) {
+	switch {
+	case r.Scheme != "" && r.Scheme != u.Scheme, r.hasHost && !r.host.matches(u), r.hasPath && !r.path.Match(foldSlashes(u.Path)):
 		return false
 	}
 	return r.Only == nil || r.Only(u)
+}
+
+// takesBelow reports whether r is for some URL whose host is below the domain that u, a wildcard, stands for.
+// It says so too often rather than too seldom.
+func (r *Rule) takesBelow(u *url.URL) bool {
+	return (r.Scheme == "" || r.Scheme == u.Scheme) && (!r.hasHost || r.host.matchesBelow(u))
+}
+
+func foldSlashes(path string) string {
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	return path
 }
 
 // A File is one file, decoded.
@@ -128,20 +131,20 @@ func Parse(path string, data []byte, kinds Kinds, builtIn bool) (File, error) {
 }
 
 func (r *Rule) decode(o *strictjson.Object, kinds Kinds) {
-	var host, path string
+	var pattern, path string
 	o.OneOf("scheme", &r.Scheme, "https", "http", "grpcs", "grpc", "")
-	o.String("host", &host)
+	o.String("host", &pattern)
 	o.String("path", &path)
 	o.String("helper", &r.HelperName)
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	if problem := checkHostPattern(host); problem != "" {
+	host, problem := parseHost(pattern)
+	if problem != "" {
 		o.Failf("host", "%s", problem)
 	}
 	if path != "" && path[0] != '/' && path[0] != '*' {
 		o.Failf("path", `%q can never match: every path begins with "/"; write "/%s", or "*%s" for any path that ends so`, path, path, path)
 	}
-	r.hasScheme, r.hasHost, r.hasPath = r.Scheme != "", host != "", path != ""
-	r.Host, r.Path, r.hostHasPort = NewGlob(host), NewGlob(path), patternHasPort(host)
+	r.hasHost, r.hasPath = host.text() != "", path != ""
+	r.host, r.path = host, NewGlob(foldSlashes(path))
 
 	kind, known := kinds[r.HelperName]
 	switch {
@@ -158,40 +161,14 @@ func (r *Rule) decode(o *strictjson.Object, kinds Kinds) {
 			c.AllowUnknown()
 			return
 		}
-		r.Helper = kind.New(helpers.Rule{Host: host, BuiltIn: r.BuiltIn, AllowHTTP: r.AllowHTTP}, c)
+		r.Helper = kind.New(helpers.Rule{Host: host.text(), BuiltIn: r.BuiltIn, AllowHTTP: r.AllowHTTP}, c)
 	})
 	r.Anonymous = onMissing == "anonymous" || onMissing == "" && kind.Anonymous
 
-	if namesNoHost(host) && r.Helper != nil {
-		if bound, ok := r.Helper.(helpers.HostBound); !ok || !bound.HostBound() {
-			o.Failf("host", `a rule with a secret needs a "host": without one the secret would be sent to every host there is`)
-		}
+	if bound, ok := r.Helper.(helpers.HostBound); r.Helper == nil || ok && bound.HostBound() {
+		return
 	}
-}
-
-// namesNoHost reports whether a host pattern is as good as none.
-func namesNoHost(pattern string) bool { return strings.Trim(pattern, "*.:") == "" }
-
-func checkHostPattern(pattern string) string {
-	switch {
-	case strings.Contains(pattern, "/"):
-		return fmt.Sprintf(`"host" takes a host like "example.com" or "*.example.com", not %q; a path goes into "path"`, pattern)
-	case strings.ContainsAny(pattern, " \t\r\n@?#\\%"):
-		return fmt.Sprintf(`"host" takes a host like "example.com" or "*.example.com", not %q`, pattern)
+	if problem := host.tooWide(); problem != "" {
+		o.Failf("host", "%s", problem)
 	}
-	for _, c := range pattern {
-		if c >= 0x80 {
-			return fmt.Sprintf(`"host" is not ASCII; write the international name %q in its xn-- form`, pattern)
-		}
-	}
-	return ""
-}
-
-// patternHasPort reports whether a host pattern ends in a port: ":8443", or ":*".
-func patternHasPort(pattern string) bool {
-	i := strings.LastIndexByte(pattern, ':')
-	if i < 0 || strings.HasSuffix(pattern, "]") {
-		return false
-	}
-	return strings.Trim(pattern[i+1:], "0123456789*") == "" && i+1 < len(pattern)
 }

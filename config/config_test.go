@@ -72,6 +72,25 @@ func TestParseErrors(t *testing.T) {
 		{"allow_http", `{"urls": [{"host": "a.test", "helper": "fake", "config": {"allow_http": "yes"}}]}`, `f:1:73: "allow_http" takes true or false, not a string`},
 		{"secret for every host", `{"urls": [{"helper": "fake"}]}`, `f:1:11: a rule with a secret needs a "host": without one the secret would be sent to every host there is`},
 		{"empty host", `{"urls": [{"host": "", "helper": "fake"}]}`, `f:1:20: a rule with a secret needs a "host": without one the secret would be sent to every host there is`},
+		{"IPv6 without brackets", `{"urls": [{"host": "::1", "helper": "fake"}]}`, `f:1:20: "::1" can never match: an IPv6 address stands in brackets, like "[::1]"`},
+		{"IPv6 without an end", `{"urls": [{"host": "[::1", "helper": "fake"}]}`, `f:1:20: "[::1" can never match: an IPv6 address stands in brackets, and a port behind a colon: "[::1]:8443"`},
+		{"IPv6 and a port without a colon", `{"urls": [{"host": "[::1]8443", "helper": "fake"}]}`, `f:1:20: "[::1]8443" can never match: an IPv6 address stands in brackets, and a port behind a colon: "[::1]:8443"`},
+		{"no IPv6", `{"urls": [{"host": "[127.0.0.1]", "helper": "fake"}]}`, `f:1:20: "[127.0.0.1]" can never match: the host is not an IPv6 address without a zone`},
+		{"no IPv6 glob", `{"urls": [{"host": "[*.test]", "helper": "fake"}]}`, `f:1:20: "[*.test]" can never match: the host is not an IPv6 address without a zone`},
+		{"no port", `{"urls": [{"host": "a.test:https", "helper": "fake"}]}`, `f:1:20: "a.test:https" can never match: the port is not a number from 1 to 65535`},
+		{"no port glob", `{"urls": [{"host": "a.test:4*s", "helper": "fake"}]}`, `f:1:20: "a.test:4*s" can never match: the port is not a number from 1 to 65535`},
+		{"port too large", `{"urls": [{"host": "a.test:65536", "helper": "fake"}]}`, `f:1:20: "a.test:65536" can never match: the port is not a number from 1 to 65535`},
+		{"port alone", `{"urls": [{"host": ":443", "helper": "bound"}]}`, `f:1:20: ":443" can never match: the host has an empty label`},
+		{"empty label", `{"urls": [{"host": "a..test", "helper": "fake"}]}`, `f:1:20: "a..test" can never match: the host has an empty label`},
+		{"empty label in a glob", `{"urls": [{"host": "*..test", "helper": "fake"}]}`, `f:1:20: "*..test" can never match: the host has an empty label`},
+		{"dot for a star", `{"urls": [{"host": ".a.test", "helper": "fake"}]}`, `f:1:20: ".a.test" can never match: the host has an empty label`},
+		{"character", `{"urls": [{"host": "*.a$.test", "helper": "fake"}]}`, `f:1:20: "*.a$.test" can never match: the host has the character '$'`},
+		{"hex address", `{"urls": [{"host": "0x7f000001", "helper": "fake"}]}`, `f:1:20: "0x7f000001" can never match: the host looks like an IP address and is none`},
+		{"star and port", `{"urls": [{"host": "*:443", "helper": "fake"}]}`, `f:1:20: a rule with a secret needs a "host": without one the secret would be sent to every host there is`},
+		{"star and another port", `{"urls": [{"host": "*:8443", "helper": "fake"}]}`, `f:1:20: a rule with a secret needs a "host": without one the secret would be sent to every host there is`},
+		{"every IPv6 address", `{"urls": [{"host": "[*]:8443", "helper": "fake"}]}`, `f:1:20: a rule with a secret needs a "host": without one the secret would be sent to every host there is`},
+		{"public suffix", `{"urls": [{"host": "*.com", "helper": "fake"}]}`, `f:1:20: a rule with a secret needs a "host" of one owner: "*.com" matches all of "com", where the secret would be sent to hosts of anybody`},
+		{"public suffix and port", `{"urls": [{"host": "*.CO.uk.:443", "helper": "fake"}]}`, `f:1:20: a rule with a secret needs a "host" of one owner: "*.co.uk:443" matches all of "co.uk", where the secret would be sent to hosts of anybody`},
 		{"star for a host", `{"urls": [{"host": "*", "helper": "fake"}]}`, `f:1:20: a rule with a secret needs a "host": without one the secret would be sent to every host there is`},
 		{"stars for a host", `{"urls": [{"host": "*.*:*", "helper": "fake"}]}`, `f:1:20: a rule with a secret needs a "host": without one the secret would be sent to every host there is`},
 	} {
@@ -90,6 +109,10 @@ func TestParseAccepts(t *testing.T) {
 		`{"urls": []}`,
 		`{"$schema": "x", "use_defaults": true}`,
 		`{"urls": [{"helper": "bound"}]}`,
+		`{"urls": [{"host": "*:8443", "helper": "bound"}]}`,
+		`{"urls": [{"host": "*.com", "helper": "bound"}]}`,
+		`{"urls": [{"host": "*.github.io", "helper": "fake"}]}`,
+		`{"urls": [{"host": "*.corp:*", "helper": "fake"}]}`,
 		`{"urls": [{"host": "a.test", "helper": "s3", "config": {"region": "us-east-1"}}]}`,
 		`{"urls": [{"scheme": "", "host": "A.test", "path": "", "helper": "fake", "config": {}}]}`,
 	} {
@@ -124,11 +147,27 @@ func TestMatches(t *testing.T) {
 		{`"host": "[::1]:5000"`, "http://[::1]:5000/", true},
 		{`"host": "[::1]"`, "http://[::1]/", true},
 		{`"host": "[::1]"`, "http://[::1]:5000/", false},
+		{`"host": "[0:0::1]"`, "http://[::1]/", true},
+		{`"host": "[0:0::1]:05000"`, "http://[::1]:5000/", true},
+		{`"host": "[2001:DB8:*]:*"`, "https://[2001:db8::1]/", true},
+		{`"host": "a.test.:443"`, "https://a.test/", true},
+		{`"host": "a.test.:08443"`, "https://a.test:8443/", true},
+		{`"host": "a.test:"`, "https://a.test/", true},
+		{`"host": "a.test:"`, "https://a.test:8443/", false},
+		{`"host": "*.a.test."`, "https://b.a.test/", true},
+		{`"host": "*.a.test.:443"`, "https://b.a.test/", true},
+		{`"host": "*.0.0.1"`, "http://127.0.0.1/", true},
+		{`"host": "127.*.0.1:5*"`, "http://127.0.0.1:5000/", true},
+		{`"host": "a.*"`, "https://a.test:8443/", true},
 		{`"host": "a.test", "scheme": "https"`, "https://a.test/", true},
 		{`"host": "a.test", "scheme": "https"`, "http://a.test/", false},
 		{`"host": "a.test", "path": "/org-a/*"`, "https://a.test/org-a/x", true},
 		{`"host": "a.test", "path": "/org-a/*"`, "https://a.test/org-b/x", false},
-		{`"host": "a.test", "path": "/org-a/*"`, "https://a.test//org-a/x", false},
+		{`"host": "a.test", "path": "/org-a/*"`, "https://a.test//org-a/x", true},
+		{`"host": "a.test", "path": "/public/*"`, "https://a.test///public//x", true},
+		{`"host": "a.test", "path": "/public/*"`, "https://a.test/%2Fpublic/x", true},
+		{`"host": "a.test", "path": "/public//*"`, "https://a.test/public/x", true},
+		{`"host": "a.test", "path": "/public"`, "https://a.test//public", true},
 		{`"host": "a.test", "path": "*"`, "https://a.test", true},
 		{`"host": "a.test", "path": "/a/*"`, "https://a.test/a%2Fb", true},
 		{`"host": "a.test", "path": "/A/*"`, "https://a.test/a/b", false},
@@ -255,7 +294,7 @@ func TestLoadErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, ": it is a directory"},
-		{"too large", func(t *testing.T, path string) { write(t, path, strings.Repeat(" ", maxFile+1)) }, ": it is larger than 1048576 bytes"},
+		{"too large", func(t *testing.T, path string) { write(t, path, strings.Repeat(" ", MaxFile+1)) }, ": it is larger than 1048576 bytes"},
 		{"unreadable", func(t *testing.T, path string) {
 			if runtime.GOOS == "windows" || os.Geteuid() == 0 {
 				t.Skip("needs a user whom file modes bind")
@@ -305,7 +344,15 @@ func FuzzParse(f *testing.F) {
 				}
 				all = all && r.Matches(req.URL)
 			}
-			if all && strings.Trim(r.Host.String(), "*.:") == "" {
+			if !r.hasPath && r.Scheme == "" {
+				for _, suffix := range []string{"com", "net", "co.uk"} {
+					a, b := request(t, "https://aaa."+suffix), request(t, "https://bbb."+suffix)
+					if r.Matches(a) && r.Matches(b) {
+						t.Errorf("a secret for all of %s: %s", suffix, data)
+					}
+				}
+			}
+			if all && strings.Trim(r.Helper.(*fake).rule.Host, "*.:0123456789") == "" {
 				t.Errorf("a secret for every host: %s", data)
 			}
 		}
@@ -349,4 +396,34 @@ func BenchmarkParse(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestForeignConfig holds that a workspace's file of another user's is not obeyed, and one that the user named is.
+func TestForeignConfig(t *testing.T) {
+	if runtime.GOOS == "windows" || os.Geteuid() != 0 {
+		t.Skip("only root gives files away and becomes another user")
+	}
+	vars := map[string]string{}
+	e := machine(t, vars)
+	path := filepath.Join(filepath.Dir(e.Dir), place.WorkspaceFile)
+	write(t, path, `{}`)
+	err := errors.Join(os.Chown(path, 54321, -1), os.Chmod(path, 0o644))
+	for dir := filepath.Dir(path); dir != os.TempDir() && err == nil; dir = filepath.Dir(dir) {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(e, kinds, builtIn); err != nil {
+		t.Errorf("to root, whom containers run builds as: %v", err)
+	}
+	asUser(t, 65534, func() {
+		if _, err := Load(e, kinds, builtIn); err == nil || !strings.Contains(err.Error(), "it belongs to another user, who could have your secrets sent anywhere") {
+			t.Errorf("to another user: %v", err)
+		}
+		vars[env.VarConfigFile] = path
+		if _, err := Load(e, kinds, builtIn); err != nil {
+			t.Errorf("a file that the user named: %v", err)
+		}
+	})
 }

@@ -5,17 +5,13 @@ import "strings"
 // A Glob is a pattern in which "*" matches any run of characters, also an empty one, also across "/" and ".";
 // every other character matches itself. There is no escape.
 type Glob struct {
-	text  string
 	parts []string // what stands between the stars
 }
 
 // NewGlob returns the glob for pattern.
 func NewGlob(pattern string) Glob {
-	return Glob{text: pattern, parts: strings.Split(pattern, "*")}
+	return Glob{parts: strings.Split(pattern, "*")}
 }
-
-// String returns the pattern.
-func (g Glob) String() string { return g.text }
 
 // Match reports whether the whole of s matches. It takes time linear in the lengths of pattern and s:
 // each part is found at its first place behind the one before, which is never worse than a later place.
@@ -39,4 +35,14 @@ func (g Glob) Match(s string) bool {
 		s = s[i+len(part):]
 	}
 	return true
+}
+
+// matchesEnd reports whether the glob matches some string that is longer than end and ends with it.
+func (g Glob) matchesEnd(end string) bool {
+	last := g.parts[len(g.parts)-1]
+	if len(g.parts) == 1 {
+		return len(last) > len(end) && strings.HasSuffix(last, end)
+	}
+	// The last star takes what is missing, on whichever side.
+	return strings.HasSuffix(last, end) || strings.HasSuffix(end, last)
 }

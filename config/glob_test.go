@@ -76,6 +76,21 @@ func FuzzGlob(f *testing.F) {
 	})
 }
 
+// FuzzGlobEnd holds that a glob matches an end where it matches something with that end, by trying.
+func FuzzGlobEnd(f *testing.F) {
+	f.Add("b*.c", ".c", "bx")
+	f.Add("a.b", ".b", "a")
+	f.Add("*a*", "ab", "x")
+	f.Fuzz(func(t *testing.T, pattern, end, begin string) {
+		if begin != "" && NewGlob(pattern).Match(begin+end) && !NewGlob(pattern).matchesEnd(end) {
+			t.Errorf("%q matches %q and not its end %q", pattern, begin+end, end)
+		}
+		if filled := strings.ReplaceAll(pattern, "*", "x"+end); NewGlob(pattern).matchesEnd(end) && strings.HasSuffix(pattern, "*") && !(strings.HasSuffix(filled, end) && NewGlob(pattern).Match(filled)) {
+			t.Errorf("%q does not match %q, which has the end %q", pattern, filled, end)
+		}
+	})
+}
+
 // TestGlobIsLinear gives a pattern and a text that take a backtracking matcher longer than anybody waits.
 func TestGlobIsLinear(t *testing.T) {
 	pattern, s := strings.Repeat("*a", 2000)+"b", strings.Repeat("a", 100_000)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"net/url"
 	"slices"
 
@@ -12,14 +13,13 @@ import (
 	"github.com/fe055d52/credential-helper/internal/place"
 )
 
-// maxFile is the size in bytes above which a file is refused.
-const maxFile = 1 << 20
+// MaxFile is the size in bytes above which a file is refused.
+const MaxFile = 1 << 20
 
 // Routes are all rules in the order in which they are tried.
 type Routes struct {
-	// Looked are the files that were looked for, Files those that are there.
-	Looked []string
-	Files  []File
+	// Files are the files that are there.
+	Files []File
 	// BuiltIn are the rules that serve what no file matches, where the files permit it.
 	BuiltIn []Rule
 }
@@ -34,7 +34,7 @@ func Load(e *env.Env, kinds Kinds, builtIn func() ([]Rule, error)) (*Routes, err
 		if err != nil {
 			return nil, fmt.Errorf("reading the config file that $%s names: %w", env.VarConfigFile, err)
 		}
-		found, err := r.read(e, path, kinds)
+		found, err := r.read(e, path, kinds, true)
 		if err == nil && !found {
 			err = fmt.Errorf("reading the config file %s: it does not exist", path)
 		}
@@ -43,54 +43,93 @@ func Load(e *env.Env, kinds Kinds, builtIn func() ([]Rule, error)) (*Routes, err
 		}
 	} else {
 		for _, path := range place.ConfigFiles(e.Workspace(), e.ConfigDir) {
-			if _, err := r.read(e, path, kinds); err != nil {
+			if _, err := r.read(e, path, kinds, false); err != nil {
 				return nil, err
 			}
 		}
 	}
-	useDefaults := func(f File) bool { return f.UseDefaults }
-	if len(r.Files) == 0 || slices.ContainsFunc(r.Files, useDefaults) {
-		rules, err := builtIn()
-		if err != nil {
-			return nil, fmt.Errorf("reading the built-in rules: %w", err)
-		}
-		r.BuiltIn = rules
+	if err := r.AddBuiltIn(builtIn); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
 
-func (r *Routes) read(e *env.Env, path string, kinds Kinds) (found bool, err error) {
-	r.Looked = append(r.Looked, path)
-	data, _, err := e.ReadFile(path, maxFile)
+// AddBuiltIn adds the built-in rules, where the files permit it: there is none, or one says "use_defaults".
+func (r *Routes) AddBuiltIn(builtIn func() ([]Rule, error)) error {
+	if len(r.Files) > 0 && !slices.ContainsFunc(r.Files, func(f File) bool { return f.UseDefaults }) {
+		return nil
+	}
+	rules, err := builtIn()
+	if err != nil {
+		return fmt.Errorf("reading the built-in rules: %w", err)
+	}
+	r.BuiltIn = rules
+	return nil
+}
+
+func (r *Routes) read(e *env.Env, path string, kinds Kinds, named bool) (found bool, err error) {
+	f, found, err := Read(e, path, kinds, named)
+	if found && err == nil {
+		r.Files = append(r.Files, f)
+	}
+	return found, err
+}
+
+// Read reads and decodes one file. found is false where it does not exist.
+//
+// A file decides where secrets are sent and which programs run, so one that somebody else may have written is refused:
+// one that every user can write, and one that belongs neither to the user nor to root, unless the user named it.
+func Read(e *env.Env, path string, kinds Kinds, named bool) (f File, found bool, err error) {
+	data, info, err := e.ReadFile(path, MaxFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
+		return File{}, false, nil
 	case errors.Is(err, env.ErrTooLarge):
-		return false, fmt.Errorf("reading the config file %s: it is larger than %d bytes", path, maxFile)
+		return File{}, false, fmt.Errorf("reading the config file %s: it is larger than %d bytes", path, MaxFile)
 	case err != nil:
-		return false, fmt.Errorf("reading the config file %s: %w", path, err)
+		return File{}, false, fmt.Errorf("reading the config file %s: %w", path, err)
+	case env.WritableByAll(info):
+		return File{}, false, helpers.WithHint(fmt.Errorf("reading the config file %s: every user of this machine can write it (mode %04o)", path, info.Mode().Perm()),
+			"run chmod o-w %s, if what it says is yours", path)
+	case !named && env.Foreign(info):
+		return File{}, false, helpers.WithHint(fmt.Errorf("reading the config file %s: it belongs to another user, who could have your secrets sent anywhere", path),
+			"if you trust it, name it in $%s", env.VarConfigFile)
 	}
-	f, err := Parse(path, data, kinds, false)
-	if err != nil {
-		return false, err
-	}
-	r.Files = append(r.Files, f)
-	return true, nil
+	f, err = Parse(path, data, kinds, false)
+	return f, err == nil, err
 }
 
 // Match returns the first rule for u, which [helpers.ParseRequest] normalized, or nil.
+//
+// Where u stands for all hosts of a domain ("https://*.example.com/"), the answer is for each of them. So it is nil where a rule before
+// the one that matches may take some of them: what that rule withholds, or sends in another form, is not sent by way of the wildcard.
 func (r *Routes) Match(u *url.URL) *Rule {
-	for _, f := range r.Files {
-		for i := range f.Rules {
-			if f.Rules[i].Matches(u) {
-				return &f.Rules[i]
-			}
-		}
-	}
-	for i := range r.BuiltIn {
-		if r.BuiltIn[i].Matches(u) {
-			return &r.BuiltIn[i]
+	wildcard := helpers.Wildcard(u)
+	for rule := range r.all() {
+		switch {
+		case rule.Matches(u):
+			return rule
+		case wildcard && rule.takesBelow(u):
+			return nil
 		}
 	}
 	return nil
+}
+
+// all returns the rules in the order in which they are tried.
+func (r *Routes) all() iter.Seq[*Rule] {
+	return func(yield func(*Rule) bool) {
+		for _, f := range r.Files {
+			for i := range f.Rules {
+				if !yield(&f.Rules[i]) {
+					return
+				}
+			}
+		}
+		for i := range r.BuiltIn {
+			if !yield(&r.BuiltIn[i]) {
+				return
+			}
+		}
+	}
 }

@@ -23,8 +23,9 @@ func WithMargin(expires, now time.Time) time.Time {
 // JWTExpiry returns when a JSON Web Token stops being valid, told by the local clock: received is when it arrived.
 // ok is false for what is not a JWT or does not say. The signature is not checked: the token is believed by the server, not by us.
 //
-// The life of the token (exp less iat, RFC 7519 §4.1) is counted from received where it is known to be fresh,
-// because the clock that wrote exp may not be ours; otherwise exp is taken as it is.
+// A stored token is believed its exp (RFC 7519 §4.1). Of a fresh one, which a server has just handed out, the life (exp less iat) is counted from received,
+// because the clock that wrote exp may not be ours; but it does not outlive its exp, because servers hand out tokens that they made before.
+// An exp that is not after received counts for nothing then: our clock is ahead.
 func JWTExpiry(token string, received time.Time, fresh bool) (expires time.Time, ok bool) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 || len(token) > 64<<10 {
@@ -39,9 +40,13 @@ func JWTExpiry(token string, received time.Time, fresh bool) (expires time.Time,
 	if exp.Type != gjson.Number || exp.Num <= 0 || exp.Num > 1<<40 {
 		return time.Time{}, false
 	}
+	expires = time.Unix(int64(exp.Num), 0)
 	if fresh && iat.Type == gjson.Number && iat.Num > 0 && iat.Num < exp.Num {
 		const most = 1 << 33 // seconds, 272 years: about what a Duration holds
-		return received.Add(time.Duration(min(exp.Num-iat.Num, most) * float64(time.Second))), true
+		counted := received.Add(time.Duration(min(exp.Num-iat.Num, most) * float64(time.Second)))
+		if !expires.After(received) || counted.Before(expires) {
+			expires = counted
+		}
 	}
-	return time.Unix(int64(exp.Num), 0), true
+	return expires, true
 }

@@ -46,6 +46,10 @@ func TestJWTExpiry(t *testing.T) {
 		want        int64 // Unix time, 0: not known
 	}{
 		{"fresh, with iat", jwt(`{"iat":5000,"exp":5300}`), true, 1_000_300},
+		{"fresh, the clocks agree", jwt(`{"iat":1000000,"exp":1000300}`), true, 1_000_300},
+		{"fresh, made before", jwt(`{"iat":996500,"exp":1000100}`), true, 1_000_100},
+		{"fresh, our clock is behind", jwt(`{"iat":1005000,"exp":1005300}`), true, 1_000_300},
+		{"fresh, our clock is ahead", jwt(`{"iat":999000,"exp":1000000}`), true, 1_001_000},
 		{"fresh, without iat", jwt(`{"exp":1000300}`), true, 1_000_300},
 		{"fresh, iat behind exp", jwt(`{"iat":9000000,"exp":1000300}`), true, 1_000_300},
 		{"stored", jwt(`{"iat":999900,"exp":1000100}`), false, 1_000_100},

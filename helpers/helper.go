@@ -40,7 +40,7 @@ type HostBound interface {
 
 // A Rule is what a helper is told of the rule that it serves.
 type Rule struct {
-	// Host is the rule's host pattern, empty where the rule has none.
+	// Host is the rule's host pattern, with a port where it has one, spelled as [ParseRequest] spells hosts; empty where the rule has none.
 	Host string
 	// BuiltIn is true for the rules of the built-in table, and false for those of the user's files.
 	BuiltIn bool

@@ -92,28 +92,23 @@ func ParseRequest(raw string) (Request, error) {
 }
 
 func normalizeHost(u *url.URL, defaultPort string) (string, error) {
-	name, port := strings.ToLower(u.Hostname()), u.Port()
+	port := u.Port()
 	if i := strings.LastIndexByte(u.Host, ':'); port == "" && i >= 0 && !strings.HasSuffix(u.Host, "]") && i != len(u.Host)-1 {
 		return "", errors.New("the URL's port is not a number")
 	}
 	if port != "" {
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil || n == 0 {
-			return "", errors.New("the URL's port is not a number from 1 to 65535")
+		var err error
+		if port, err = NormalizePort(port); err != nil {
+			return "", fmt.Errorf("the URL's port %w", err)
 		}
-		port = strconv.FormatUint(n, 10)
 	}
+	name := u.Hostname()
 	if strings.HasPrefix(u.Host, "[") {
-		addr, err := netip.ParseAddr(name)
-		if err != nil || !addr.Is6() || addr.Zone() != "" {
-			return "", errors.New("the URL's host is not an IPv6 address without a zone")
-		}
-		name = "[" + addr.String() + "]"
-	} else {
-		name = strings.TrimSuffix(name, ".")
-		if err := checkName(name); err != nil {
-			return "", err
-		}
+		name = "[" + name + "]"
+	}
+	name, err := NormalizeName(name)
+	if err != nil {
+		return "", fmt.Errorf("the URL's host %w", err)
 	}
 	if port == "" || port == defaultPort {
 		return name, nil
@@ -121,53 +116,70 @@ func normalizeHost(u *url.URL, defaultPort string) (string, error) {
 	return name + ":" + port, nil
 }
 
-// checkName accepts DNS names in ASCII (RFC 1123 §2.1, and the underscore that is used in practice),
-// IPv4 addresses, and a leading "*." for all hosts of a domain.
+// NormalizePort returns the one spelling of a port. The text of an error goes on from what names the port: "is not …".
+func NormalizePort(port string) (string, error) {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
+		return "", errors.New("is not a number from 1 to 65535")
+	}
+	return strconv.FormatUint(n, 10), nil
+}
+
+// NormalizeName returns the one spelling of a host without its port, as the URL of a [Request] has it:
+// a DNS name in ASCII (RFC 1123 §2.1, and the underscore that is used in practice), an IPv4 address, or an IPv6 address in brackets.
+// A leading "*." stands for all hosts of a domain. The text of an error goes on from what names the host: "has …".
+func NormalizeName(name string) (string, error) {
+	if inner, bracket := strings.CutPrefix(name, "["); bracket {
+		inner, closed := strings.CutSuffix(inner, "]")
+		addr, err := netip.ParseAddr(inner)
+		if err != nil || !closed || !addr.Is6() || addr.Zone() != "" {
+			return "", errors.New("is not an IPv6 address without a zone")
+		}
+		return "[" + addr.String() + "]", nil
+	}
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	return name, checkName(name)
+}
+
 func checkName(name string) error {
 	if len(name) > 253 {
-		return errors.New("the URL's host is longer than 253 bytes")
+		return errors.New("is longer than 253 bytes")
 	}
 	labels := strings.Split(strings.TrimPrefix(name, "*."), ".")
 	for _, label := range labels {
 		if label == "" {
-			return errors.New("the URL's host has an empty label")
+			return errors.New("has an empty label")
 		}
 		if len(label) > 63 {
-			return errors.New("the URL's host has a label longer than 63 bytes")
+			return errors.New("has a label longer than 63 bytes")
 		}
 		for i := range len(label) {
 			c := label[i]
 			switch {
 			case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
 			case c >= 0x80:
-				return errors.New("the URL's host is not ASCII; write an international name in its xn-- form")
+				return errors.New("is not ASCII; write an international name in its xn-- form")
 			default:
-				return fmt.Errorf("the URL's host has the character %q", c)
+				return fmt.Errorf("has the character %q", c)
 			}
 		}
 	}
-	// "127.1" and "0x7f.1" are addresses to some programs and names to others.
+	// "127.1", "2130706433" and "0x7f000001" are addresses to some programs and names to others: the last label decides
+	// (https://url.spec.whatwg.org/#ends-in-a-number-checker).
 	last := labels[len(labels)-1]
-	if allDigits(last) || strings.HasPrefix(last, "0x") && len(labels) > 1 {
+	hex, isHex := strings.CutPrefix(last, "0x")
+	if strings.Trim(last, "0123456789") == "" || isHex && strings.Trim(hex, "0123456789abcdef") == "" {
 		if addr, err := netip.ParseAddr(name); err != nil || !addr.Is4() {
-			return errors.New("the URL's host looks like an IP address and is none")
+			return errors.New("looks like an IP address and is none")
 		}
 	}
 	return nil
 }
 
-func allDigits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
-}
-
-// checkPath refuses dot segments, plain, percent-encoded (once more than they were decoded) or with parameters behind them:
-// a server may resolve them after a rule was chosen by what stands before them.
+// checkPath refuses backslashes, which are slashes to some servers, and dot segments, plain, percent-encoded (once more than they were decoded)
+// or with parameters behind them: a server may resolve them after a rule was chosen by what stands before them.
 func checkPath(path string) error {
+	backslash := strings.Contains(path, `\`)
 	for i := range len(path) {
 		if c := path[i]; c < 0x20 || c == 0x7f {
 			return fmt.Errorf("the URL's path has an encoded control character (0x%02x)", c)
@@ -178,6 +190,9 @@ func checkPath(path string) error {
 			if name, _, _ := strings.Cut(seg, ";"); name == "." || name == ".." {
 				return errors.New("the URL's path has dot segments (. or ..); resolve them first")
 			}
+		}
+		if backslash {
+			return errors.New("the URL's path has an encoded backslash (%5c)")
 		}
 		next, err := url.PathUnescape(path)
 		if err != nil || next == path {
@@ -199,10 +214,11 @@ func HostPort(u *url.URL) string {
 // Secure reports whether what is sent to u is encrypted on the way.
 func Secure(u *url.URL) bool { return u.Scheme == "https" || u.Scheme == "grpcs" }
 
-// Loopback reports whether u's host is this machine: "localhost", a name below it, or a loopback address.
+// Loopback reports whether u's host is this machine: "localhost" or a loopback address.
+// A name below localhost is not: it is looked up in DNS, and asked for by way of proxies, like any other.
 func Loopback(u *url.URL) bool {
 	name := u.Hostname()
-	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+	if name == "localhost" {
 		return true
 	}
 	addr, err := netip.ParseAddr(name)
@@ -212,9 +228,28 @@ func Loopback(u *url.URL) bool {
 // Wildcard reports whether u's host stands for all hosts of a domain ("*.example.com").
 func Wildcard(u *url.URL) bool { return strings.HasPrefix(u.Host, "*.") }
 
-// Display returns u for an error or a log line: without its query, which may be a signature.
+// maxDisplay is about the length in bytes of what Display returns. The rest of an error has to find room on a line, too.
+const maxDisplay = 200
+
+// Display returns u for an error or a log line: without its query, which may be a signature, and of a long path
+// the first and the last segments only. Segments are shown whole or not at all, so that no half of a secret is left that nobody would recognise.
 func Display(u *url.URL) string {
-	s := u.Scheme + "://" + u.Host + u.EscapedPath()
+	path := u.EscapedPath()
+	if room := max(maxDisplay-len(u.Scheme)-len(u.Host), 40); len(path) > room {
+		segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
+		head, tail := "", ""
+		front, back := 0, len(segments)
+		for front < back && len(head)+1+len(segments[front]) <= room/2 {
+			head += "/" + segments[front]
+			front++
+		}
+		for back > front && len(head)+len(tail)+1+len(segments[back-1]) <= room {
+			back--
+			tail = "/" + segments[back] + tail
+		}
+		path = head + "/…" + tail
+	}
+	s := u.Scheme + "://" + u.Host + path
 	if u.RawQuery != "" || u.ForceQuery {
 		s += "?…"
 	}

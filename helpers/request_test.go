@@ -29,6 +29,8 @@ func TestParseRequest(t *testing.T) {
 		{"fragment behind a path", "https://example.com/a#sha256=abc", "https://example.com/a"},
 		{"encoded slash", "https://example.com/a%2Fb", "https://example.com/a%2Fb"},
 		{"dots in a name", "https://example.com/a..b/...", "https://example.com/a..b/..."},
+		{"a name that begins like a hex number", "https://0xproxy/", "https://0xproxy/"},
+		{"a hex number below a domain", "https://0xff.example.com/", "https://0xff.example.com/"},
 		{"underscore in a host", "https://my_host.example.com/", "https://my_host.example.com/"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -77,6 +79,10 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"short IPv4", "https://127.1/", "looks like an IP address"},
 		{"decimal IPv4", "https://2130706433/", "looks like an IP address"},
 		{"hex IPv4", "https://127.0.0.0x1/", "looks like an IP address"},
+		{"hex IPv4 as a whole", "https://0x7f000001/", "looks like an IP address"},
+		{"hex IPv4 in capitals", "https://0X7F000001:8443/", "looks like an IP address"},
+		{"hex nothing", "https://0x/", "looks like an IP address"},
+		{"hex label", "https://a.0x1/", "looks like an IP address"},
 		{"empty label", "https://a..example.com/", "an empty label"},
 		{"two trailing dots", "https://example.com../", "an empty label"},
 		{"star inside", "https://a.*.example.com/", "character '*'"},
@@ -94,6 +100,8 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"encoded twice", "https://example.com/org-a/%252e%252e/org-b", "dot segments"},
 		{"parameter", "https://example.com/org-a/..;x=y/org-b", "dot segments"},
 		{"encoded backslash", "https://example.com/org-a%5c..%5corg-b", "dot segments"},
+		{"backslash for a slash", "https://example.com/org-a%5corg-b", "an encoded backslash"},
+		{"backslash for a slash, in capitals", "https://example.com/%5C%5Corg-b", "an encoded backslash"},
 		{"encoded again and again", "https://example.com/%25252525252e", "more than four times"},
 		{"long", "https://example.com/" + strings.Repeat("a", MaxURL), "longer than"},
 		{"long host", "https://" + strings.Repeat("a.", 130) + "com/", "longer than 253"},
@@ -147,6 +155,9 @@ func FuzzParseRequest(f *testing.F) {
 		if strings.Contains(Display(u), u.RawQuery) && u.RawQuery != "" && len(u.RawQuery) > len(Display(u)) {
 			t.Errorf("Display shows the query of %q", in)
 		}
+		if n := len(Display(u)); n > max(maxDisplay, len(u.Host)+60)+20 {
+			t.Errorf("Display takes %d bytes for %q", n, in)
+		}
 	})
 }
 
@@ -161,7 +172,10 @@ func TestHostProperties(t *testing.T) {
 		{"grpc://example.com/", false, false, "example.com:80"},
 		{"grpcs://example.com/", true, false, "example.com:443"},
 		{"http://localhost:5000/", false, true, "localhost:5000"},
-		{"http://registry.localhost/", false, true, "registry.localhost:80"},
+		// Such a name goes to DNS and through proxies, whatever RFC 6761 §6.3 wants.
+		{"http://registry.localhost/", false, false, "registry.localhost:80"},
+		{"http://localhost./", false, true, "localhost:80"},
+		{"http://*.localhost/", false, false, "*.localhost:80"},
 		{"http://127.0.0.2/", false, true, "127.0.0.2:80"},
 		{"http://[::1]/", false, true, "[::1]:80"},
 		{"http://localhost.evil.test/", false, false, "localhost.evil.test:80"},
@@ -174,6 +188,54 @@ func TestHostProperties(t *testing.T) {
 		}
 		if Secure(req.URL) != tt.secure || Loopback(req.URL) != tt.loopback || HostPort(req.URL) != tt.hostPort {
 			t.Errorf("%s: secure %v, loopback %v, host and port %s", tt.in, Secure(req.URL), Loopback(req.URL), HostPort(req.URL))
+		}
+	}
+}
+
+func TestDisplay(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	for _, tt := range []struct{ name, in, want string }{
+		{"short", "https://example.com/a/b", "https://example.com/a/b"},
+		{"query", "https://example.com/a?sig=canary", "https://example.com/a?…"},
+		{"empty query", "https://example.com/a?", "https://example.com/a?…"},
+		{"many segments", "https://example.com" + strings.Repeat("/segment", 100) + "/file?x", "https://example.com" + strings.Repeat("/segment", 11) + "/…" + strings.Repeat("/segment", 11) + "/file?…"},
+		{"a long segment", "https://example.com/a/" + long + "/b", "https://example.com/a/…/b"},
+		{"a long segment at the end", "https://example.com/a/" + long, "https://example.com/a/…"},
+		{"a long segment alone", "https://example.com/" + long, "https://example.com/…"},
+		{"a long segment at the beginning", "https://example.com/" + long + "/b/c", "https://example.com/…/b/c"},
+		{"encoded", "https://example.com/%20" + strings.Repeat("%20", 100) + "/b", "https://example.com/…/b"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			req, err := ParseRequest(tt.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := Display(req.URL); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+	host := strings.Repeat("label.", 40) + "test"
+	req, err := ParseRequest("https://" + host + strings.Repeat("/segment", 100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := Display(req.URL); len(got) > maxDisplay+100 || !strings.HasPrefix(got, "https://"+host+"/segment/") || !strings.HasSuffix(got, "/…/segment/segment/segment") {
+		t.Errorf("a long host: %s", got)
+	}
+}
+
+// TestDisplayKeepsSecretsWhole: where a secret is not shown whole, none of it is shown, as nobody would recognise the half.
+func TestDisplayKeepsSecretsWhole(t *testing.T) {
+	const secret = "canary-0123456789abcdef"
+	for n := range 300 {
+		req, err := ParseRequest("https://example.com/" + strings.Repeat("a", n) + "/" + secret + "/" + strings.Repeat("a", 300-n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rest := strings.ReplaceAll(strings.TrimPrefix(Display(req.URL), "https://example.com"), secret, "")
+		if strings.Trim(rest, "/a…") != "" {
+			t.Errorf("%d bytes before it: %s", n, Display(req.URL))
 		}
 	}
 }

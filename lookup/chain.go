@@ -44,7 +44,14 @@ type Query struct {
 }
 
 // Values are what was found: binding → value. A user name is held as a Secret too, though it is none.
+// The user name of a login that was found whole is there even where it is empty: no other belongs to its password.
 type Values map[string]redact.Secret
+
+// Named reports whether the user name is known; it may be known to be empty.
+func (v Values) Named() bool {
+	_, ok := v[Username]
+	return ok
+}
 
 // A Source is a place where secrets are found.
 type Source interface {
@@ -103,12 +110,13 @@ func (e *MissingError) Unwrap() error { return helpers.ErrNotFound }
 // Find walks the chain until enough says that the values suffice.
 //
 // The first value of a binding stands. A source that supplies several bindings together is asked only
-// while there is no value but a user name, and what it yields replaces that: a password never meets another login's name.
+// while there is no value but a user name, and what it yields replaces that: a password never meets another login's name,
+// also where its own is empty.
 func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Found, error) {
 	found := Found{Values: Values{}}
 	var tried []string
 	for _, e := range c {
-		if e.Binding != "" && !found.Values[e.Binding].IsZero() || e.Binding == "" && found.hasSecret() {
+		if _, has := found.Values[e.Binding]; has || e.Binding == "" && found.hasSecret() {
 			continue
 		}
 		end := trace.Step(ctx, "asking %s", e.Source.Name())
@@ -144,8 +152,10 @@ func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Fou
 	}
 	if len(found.Values) > 0 {
 		bindings := make([]string, 0, len(found.Values))
-		for b := range found.Values {
-			bindings = append(bindings, b)
+		for b, value := range found.Values {
+			if !value.IsZero() {
+				bindings = append(bindings, b)
+			}
 		}
 		slices.Sort(bindings)
 		tried = append(tried, fmt.Sprintf("found only a value for %q, which is not enough", strings.Join(bindings, ", ")))

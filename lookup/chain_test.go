@@ -38,6 +38,8 @@ func TestFind(t *testing.T) {
 	noKeyring := fake{name: "keyring", err: helpers.Unavailablef("there is no keyring here")}
 	locked := fake{name: "keyring", err: helpers.WithHint(errors.New("the keyring is locked"), "unlock it")}
 	together := fake{name: "netrc", values: login}
+	nameless := fake{name: "netrc", values: values(Username, "", Password, "hunter22", Default, "hunter22")}
+	eve := Entry{fake{name: "$USER", values: values(Default, "eve")}, Username}
 	identity := fake{name: "docker", values: values(IdentityToken, "1dentity")}
 
 	for _, tt := range []struct {
@@ -58,6 +60,11 @@ func TestFind(t *testing.T) {
 		{"the first value stands", Chain{{token, Password}, {fake{name: "other", values: values(Default, "x")}, Password}, {fake{name: "$USER", values: values(Default, "eve")}, Username}}, has(Username, Password), outcome{values: "password=t0ken username=eve"}, "$USER", "$TOKEN $USER"},
 		{"together", Chain{{together, ""}}, has(Username, Password), outcome{values: "password=hunter22 username=bob"}, "netrc", "netrc"},
 		{"a password never meets another login's name", Chain{{fake{name: "$USER", values: values(Default, "eve")}, Username}, {together, ""}}, has(Username, Password), outcome{values: "password=hunter22 username=bob"}, "netrc", "$USER netrc"},
+		{"an empty name is the login's own", Chain{{nameless, ""}, eve}, has(Username, Password), outcome{kind: "not found", err: `no login found: found only a value for "password", which is not enough`}, "", "netrc"},
+		{"an empty name replaces another login's", Chain{eve, {nameless, ""}, eve}, has(Username, Password), outcome{kind: "not found", err: `no login found: found only a value for "password", which is not enough`}, "", "$USER netrc"},
+		{"an empty name is enough for who takes it", Chain{{nameless, ""}, eve}, Values.Named, outcome{values: "password=hunter22 username="}, "netrc", "netrc"},
+		{"an empty name, bound to the name", Chain{{nameless, Username}, eve}, has(Username), outcome{values: "username=eve"}, "$USER", "netrc $USER"},
+		{"a token by itself meets a name", Chain{{identity, ""}, eve}, has(Username), outcome{values: "identitytoken=1dentity username=eve"}, "$USER", "docker $USER"},
 		{"together is not asked where there is a secret", Chain{{token, Password}, {together, ""}}, has(Username, Password), outcome{kind: "not found", err: `no login found: found only a value for "password", which is not enough`}, "", "$TOKEN"},
 		{"together, bound to one name", Chain{{together, "token"}}, has("token"), outcome{values: "token=hunter22"}, "netrc", "netrc"},
 		{"together, bound to its own user name", Chain{{together, Username}}, has(Username), outcome{values: "username=bob"}, "netrc", "netrc"},

@@ -188,7 +188,7 @@ func (l dockerLogin) values() Values {
 	for binding, text := range map[string]string{
 		Username: l.username, Password: l.password, Default: l.password, IdentityToken: l.identityToken, RegistryToken: l.registryToken,
 	} {
-		if text != "" {
+		if text != "" || binding == Username && l.password != "" {
 			values[binding] = redact.Hold(text)
 		}
 	}

@@ -18,8 +18,8 @@ import (
 // hubLogin is the key under which docker keeps the login for Docker Hub.
 const hubLogin = "https://index.docker.io/v1/"
 
-// hub is the name under which we compare Docker Hub's hosts.
-const hub = "docker.io"
+// DockerHub is what [RegistryName] calls Docker Hub.
+const DockerHub = "docker.io"
 
 // A target is what a login is wanted for.
 type target struct {
@@ -27,14 +27,19 @@ type target struct {
 	repository string
 }
 
-// canonicalRegistry returns one spelling for all those of a registry's host.
-func canonicalRegistry(host string) string {
-	host = strings.TrimSuffix(strings.ToLower(host), ":443")
+// RegistryName returns the name by which a registry is known: its host and port, or [DockerHub] for each of Docker Hub's hosts.
+// host is as in the URL of a [helpers.Request].
+func RegistryName(host string) string {
 	switch host {
 	case "index.docker.io", "registry-1.docker.io":
-		return hub
+		return DockerHub
 	}
 	return host
+}
+
+// canonicalRegistry is RegistryName for a host as people and programs write it into files.
+func canonicalRegistry(host string) string {
+	return RegistryName(strings.TrimSuffix(strings.ToLower(host), ":443"))
 }
 
 // splitKey returns which registry the key of a login names, and the repository or part of one to which it is limited.
@@ -66,7 +71,7 @@ func (t target) covers(limit string) bool {
 
 // exact reports whether key is how docker itself writes the registry.
 func (t target) exact(key string) bool {
-	if t.registry == hub {
+	if t.registry == DockerHub {
 		return key == hubLogin
 	}
 	return key == t.registry

@@ -17,8 +17,8 @@ import (
 	"github.com/fe055d52/credential-helper/internal/trace"
 )
 
-// tokenUser is the user name by which a credential helper says that its secret is an identity token.
-const tokenUser = "<token>"
+// TokenUser is the user name by which docker and its credential helpers say that the password is an identity token.
+const TokenUser = "<token>"
 
 // askProgram asks the credential helper program docker-credential-STORE, which the file at p names under key.
 // It falls through where the program has no login, where it is not installed, and where it is this program itself,
@@ -36,10 +36,10 @@ func (d docker) askProgram(ctx context.Context, p place, key, store string, want
 		return nil, helpers.NotFoundf("%s, which %q in %s names, is this program itself", name, key, p.shown)
 	}
 	servers := []string{want.registry}
-	if want.registry == hub {
+	if want.registry == DockerHub {
 		servers[0] = hubLogin
 		if p.podman {
-			servers = append(servers, hub)
+			servers = append(servers, DockerHub)
 		}
 	}
 	for _, server := range servers {
@@ -50,7 +50,7 @@ func (d docker) askProgram(ctx context.Context, p place, key, store string, want
 			return nil, helpers.WithHint(fmt.Errorf("asking %s, which %q in %s names, for the login of %s: %w", name, key, p.shown, want.registry, err),
 				"see what it says by itself: echo %s | %s get", server, name)
 		case creds.Secret == "":
-		case creds.Username == tokenUser:
+		case creds.Username == TokenUser:
 			return dockerLogin{identityToken: creds.Secret}.values(), nil
 		default:
 			return dockerLogin{username: creds.Username, password: creds.Secret}.values(), nil

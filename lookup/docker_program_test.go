@@ -19,6 +19,7 @@ echo "$server" >>"$HOME/asked"
 case $server in
 registry.test) echo '{"ServerURL":"registry.test","Username":"bob","Secret":"` + canary + `"}' ;;
 https://index.docker.io/v1/) echo '{"ServerURL":"x","Username":"<token>","Secret":"` + canary + `"}' ;;
+nameless.test) echo '{"ServerURL":"nameless.test","Username":"","Secret":"` + canary + `"}' ;;
 nothing.test) echo '{}' ;;
 *) echo "credentials not found in native keychain"; exit 1 ;;
 esac`
@@ -42,6 +43,7 @@ func TestDockerProgram(t *testing.T) {
 		{"switched off for a registry", `{"credsStore": "one", "credHelpers": {"registry.test": ""}, ` + auth + `}`, "registry.test", loginOf("file"), ""},
 		{"an identity token", `{"credsStore": "one"}`, "docker.io", outcome{values: "identitytoken=" + canary}, "docker-credential-one get\nhttps://index.docker.io/v1/\n"},
 		{"Docker Hub by another name", `{"credHelpers": {"docker.io": "two"}}`, "registry-1.docker.io", outcome{values: "identitytoken=" + canary}, "docker-credential-two get\nhttps://index.docker.io/v1/\n"},
+		{"no user name", `{"credsStore": "one"}`, "nameless.test", loginOf(""), "docker-credential-one get\nnameless.test\n"},
 		{"has none, the file has", `{"credsStore": "one", ` + auth + `}`, "other.test", loginOf("file"), "docker-credential-one get\nother.test\n"},
 		{"has none, nor the file", `{"credsStore": "one", ` + auth + `}`, "third.test", notFound(`docker-credential-one, which "credsStore" in ` + file + ` names, has no login for third.test`), "docker-credential-one get\nthird.test\n"},
 		{"answers without a secret", `{"credsStore": "one"}`, "nothing.test", notFound(`docker-credential-one, which "credsStore" in ` + file + ` names, has no login for nothing.test`), "docker-credential-one get\nnothing.test\n"},

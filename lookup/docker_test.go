@@ -118,6 +118,7 @@ func TestDockerEntries(t *testing.T) {
 		{"NUL bytes behind the password", `{"auth": "` + basic("bob", canary+"\x00\x00") + `"}`, loginOf("bob")},
 		{"fields", `{"username": "bob", "password": "` + canary + `"}`, loginOf("bob")},
 		{"more fields", `{"email": "bob@example.com", "username": "bob", "password": "` + canary + `", "serveraddress": "x"}`, loginOf("bob")},
+		{"a password alone", `{"password": "` + canary + `"}`, loginOf("")},
 		{"identity token", `{"identitytoken": "` + canary + `"}`, outcome{values: "identitytoken=" + canary}},
 		{"identity token and user", `{"auth": "` + basic("00000000-0000-0000-0000-000000000000", "") + `", "identitytoken": "` + canary + `"}`, outcome{values: "identitytoken=" + canary + " username=00000000-0000-0000-0000-000000000000"}},
 		{"identity token and login", `{"auth": "` + auth + `", "identitytoken": "t"}`, outcome{values: "default=" + canary + " identitytoken=t password=" + canary + " username=bob"}},

@@ -48,15 +48,34 @@ func (f file) Lookup(context.Context, Query) (Values, error) {
 		return nil, helpers.NotFoundf("%s does not exist", shown)
 	case err != nil:
 		return nil, fmt.Errorf("reading the token file %s: %w", shown, err)
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o004 != 0 && !f.allowWorldReadable:
-		return nil, helpers.WithHint(fmt.Errorf("the token file %s can be read by every user of this machine (mode %04o)", shown, info.Mode().Perm()),
-			`run chmod 600 %s, or set "allow_world_readable": true for this source`, shown)
+	}
+	if err := f.checkOwner(shown, info); err != nil {
+		return nil, err
 	}
 	text := trimNewline(string(data))
 	if text == "" {
 		return nil, helpers.NotFoundf("%s is empty", shown)
 	}
 	return Values{Default: redact.Hold(text)}, nil
+}
+
+// checkOwner refuses a file that others can read, or that is not what the user put there: who can write it chooses the secret.
+func (f file) checkOwner(shown string, info fs.FileInfo) error {
+	if runtime.GOOS == "windows" {
+		return nil // the mode says nothing there
+	}
+	mode := info.Mode().Perm()
+	switch {
+	case mode&0o004 != 0 && !f.allowWorldReadable:
+		return helpers.WithHint(fmt.Errorf("the token file %s can be read by every user of this machine (mode %04o)", shown, mode),
+			`run chmod 600 %s, or set "allow_world_readable": true for this source`, shown)
+	case mode&0o022 != 0:
+		return helpers.WithHint(fmt.Errorf("the token file %s can be written by other users (mode %04o)", shown, mode), "run chmod go-w %s", shown)
+	}
+	if env.Foreign(info) {
+		return helpers.WithHint(fmt.Errorf("the token file %s belongs to another user", shown), "make a copy of your own: install -m 600 %s COPY", shown)
+	}
+	return nil
 }
 
 // trimNewline removes one line end, "\n" or "\r\n".

@@ -1,6 +1,8 @@
 package lookup
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,6 +60,51 @@ func TestFileOfEverybody(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, s, decodeOne(t, s, `{"source": "file", "path": "~/token"}`), Query{}, outcome{values: "default=" + canary})
+}
+
+func TestFileOfOthers(t *testing.T) {
+	notOnWindows(t)
+	s := newSources(t, nil)
+	path := write(t, s, "token", canary)
+	source := decodeOne(t, s, `{"source": "file", "path": "~/token", "allow_world_readable": true}`)
+	for _, mode := range []os.FileMode{0o620, 0o602, 0o666, 0o660} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, s, source, Query{}, outcome{
+			kind: "broken", err: fmt.Sprintf("the token file ~/token can be written by other users (mode %04o)", mode), hint: "run chmod go-w ~/token",
+		})
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, s, source, Query{}, outcome{values: "default=" + canary})
+}
+
+// TestFileOfAnotherUser becomes another user for a moment, so it is for root.
+func TestFileOfAnotherUser(t *testing.T) {
+	notOnWindows(t)
+	if os.Geteuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	s := newSources(t, nil)
+	path := write(t, s, "token", canary)
+	err := errors.Join(os.Chown(path, 54321, -1), os.Chmod(path, 0o644))
+	for dir := filepath.Dir(path); dir != os.TempDir() && err == nil; dir = filepath.Dir(dir) {
+		err = os.Chmod(dir, 0o755) // another user is to reach it
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := decodeOne(t, s, `{"source": "file", "path": "~/token", "allow_world_readable": true}`)
+	// Root runs builds in containers, on files of the user outside.
+	expect(t, s, source, Query{}, outcome{values: "default=" + canary})
+	asUser(t, 65534, func() {
+		expect(t, s, source, Query{}, outcome{
+			kind: "broken", err: "the token file ~/token belongs to another user", hint: "make a copy of your own: install -m 600 ~/token COPY",
+		})
+	})
+	asUser(t, 54321, func() { expect(t, s, source, Query{}, outcome{values: "default=" + canary}) })
 }
 
 func TestFileThatCannotBeRead(t *testing.T) {

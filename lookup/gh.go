@@ -36,12 +36,18 @@ const (
 // else it is in the keyring: service "gh:HOST", under the active user's name or under none.
 // It is bound to the host: it is found for that host and no other.
 func (s *Sources) GitHubCLI(host string) Source {
-	return githubCLI{s.Env, strings.ToLower(host)}
+	return githubCLI{env: s.Env, host: strings.ToLower(host)}
+}
+
+// GitHubCLIUser is like GitHubCLI, for a chain that has the keyring's entry without a name before it: it does not ask for that again.
+func (s *Sources) GitHubCLIUser(host string) Source {
+	return githubCLI{env: s.Env, host: strings.ToLower(host), userOnly: true}
 }
 
 type githubCLI struct {
-	env  *env.Env
-	host string
+	env      *env.Env
+	host     string
+	userOnly bool
 }
 
 func (g githubCLI) Name() string  { return "the GitHub CLI's login for " + g.host }
@@ -89,6 +95,9 @@ func (g githubCLI) Lookup(ctx context.Context, _ Query) (Values, error) {
 
 func (g githubCLI) keyring(ctx context.Context, user string) (Values, error) {
 	for _, account := range slices.Compact([]string{user, ""}) {
+		if account == "" && g.userOnly {
+			continue
+		}
 		secret, err := keyring.Get(ctx, g.env, "gh:"+g.host, account)
 		switch {
 		case err == nil:

@@ -173,11 +173,7 @@ func netrcLogin(shown, entry string, m *netrc.Machine) (Values, error) {
 	if password == "" {
 		return nil, helpers.NotFoundf("%s has an empty password for %s", shown, entry)
 	}
-	values := Values{Password: redact.Hold(password), Default: redact.Hold(password)}
-	if login != "" {
-		values[Username] = redact.Hold(login)
-	}
-	return values, nil
+	return Values{Username: redact.Hold(login), Password: redact.Hold(password), Default: redact.Hold(password)}, nil
 }
 
 func netrcQuoteError(shown, entry, what string) error {

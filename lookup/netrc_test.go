@@ -35,7 +35,7 @@ func TestNetrc(t *testing.T) {
 		{"quoted", `machine example.com login "bob" password "a\"b\\c"`, "https://example.com", outcome{values: `default=a"b\c password=a"b\c username=bob`}},
 		{"escaped white space", `machine example.com login bob password "a\tb"`, "https://example.com", outcome{values: "default=a\tb password=a\tb username=bob"}},
 		{"a backslash without quotes", `machine example.com login bob password a\b`, "https://example.com", outcome{values: `default=a\b password=a\b username=bob`}},
-		{"no login", "machine example.com password " + canary, "https://example.com", outcome{values: "default=" + canary + " password=" + canary}},
+		{"no login", "machine example.com password " + canary, "https://example.com", outcome{values: "default=" + canary + " password=" + canary + " username="}},
 
 		{"another host", "machine example.org login bob password " + canary, "https://example.com", none},
 		{"a host above", "machine com login bob password " + canary, "https://example.com", none},

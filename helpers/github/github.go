@@ -58,7 +58,7 @@ func Environment(s *lookup.Sources, host, binding string) lookup.Chain {
 func Stored(s *lookup.Sources, host, binding string) lookup.Chain {
 	return lookup.Chain{
 		{Source: s.Keyring("gh:"+host, ""), Binding: binding},
-		{Source: s.GitHubCLI(host), Binding: binding},
+		{Source: s.GitHubCLIUser(host), Binding: binding},
 	}
 }
 
@@ -77,8 +77,8 @@ func (h *helper) Credential(ctx context.Context, u *url.URL) (helpers.Credential
 	}
 	stored := Stored(h.sources, host, lookup.Default)
 	switch {
-	case h.readConfigFile && h.ownChain:
-		chain = append(chain[:len(chain):len(chain)], stored[1:]...) // the chain names its own keyring entries
+	case h.readConfigFile && h.ownChain: // the chain names its own keyring entries
+		chain = append(chain[:len(chain):len(chain)], lookup.Entry{Source: h.sources.GitHubCLI(host), Binding: lookup.Default})
 	case h.readConfigFile:
 		chain = append(chain, stored...)
 	case !h.ownChain:

@@ -6,12 +6,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
+	"github.com/fe055d52/credential-helper/internal/trace"
 	"github.com/fe055d52/credential-helper/lookup"
 )
 
@@ -167,6 +169,44 @@ func TestSources(t *testing.T) {
 			}
 			if c.Secret.Reveal() != tt.want || tt.source != "" && c.Source != tt.source {
 				t.Errorf("got %q from %s", c.Secret.Reveal(), c.Source)
+			}
+		})
+	}
+}
+
+// TestKeyringIsAskedOnce holds that no entry of the keyring is asked for twice. There is no keyring, where that is known without one.
+func TestKeyringIsAskedOnce(t *testing.T) {
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		t.Skip("the keyring is always there, and no variable of the test's changes that")
+	}
+	const noName = `reading service "gh:github.com" from the keyring`
+	for _, tt := range []struct{ name, config, hosts, want string }{
+		{"without a user", `{}`, "github.com:\n", noName},
+		{"with a user", `{}`, "github.com:\n  user: bob\n", noName + "\n" + `reading service "gh:github.com", account "bob" from the keyring`},
+		{"without hosts.yml", `{"read_config_file": false}`, "github.com:\n", noName},
+		{"own chain", `{"lookup_chain": [{"source": "env", "name": "NONE"}]}`, "github.com:\n", noName},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := machine(t, nil)
+			path := filepath.Join(s.Env.Home, ".config", "gh", "hosts.yml")
+			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(tt.hosts), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var asked []string
+			r := &trace.Recorder{OnEvent: func(e trace.Event) {
+				if strings.HasSuffix(e.What, "from the keyring") {
+					asked = append(asked, e.What)
+				}
+			}}
+			_, err := build(t, s, tt.config).Credential(trace.NewContext(t.Context(), r), parse(t, "https://github.com/o/r"))
+			if !errors.Is(err, helpers.ErrNotFound) {
+				t.Errorf("error %v, want not found", err)
+			}
+			if got := strings.Join(asked, "\n"); got != tt.want {
+				t.Errorf("asked:\n%s\nwant:\n%s", got, tt.want)
 			}
 		})
 	}

@@ -13,13 +13,11 @@ import (
 	"github.com/fe055d52/credential-helper/internal/httpclient"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/trace"
+	"github.com/fe055d52/credential-helper/lookup"
 )
 
 // clientID is how the program names itself to an OAuth2 token endpoint.
 const clientID = "credential-helper"
-
-// identityUser is the user name that goes with an identity token where a user name has to be.
-const identityUser = "<token>"
 
 // An exchange turns a credential into a token for some scopes, at the token endpoint that a registry named.
 //
@@ -75,23 +73,15 @@ func (x *exchange) form() url.Values {
 		return nil
 	case !c.IdentityToken.IsZero():
 		form.Set("grant_type", "refresh_token")
-		form.Set("refresh_token", reveal(c.IdentityToken))
+		form.Set("refresh_token", c.IdentityToken.Reveal())
 	case x.method == methodOAuth2 && !c.Secret.IsZero():
 		form.Set("grant_type", "password")
 		form.Set("username", c.Username)
-		form.Set("password", reveal(c.Secret))
+		form.Set("password", c.Secret.Reveal())
 	default:
 		return nil
 	}
 	return form
-}
-
-// reveal returns the text of a secret that is about to be sent in a form, and has the encoded form remembered:
-// a server may quote the request in its error.
-func reveal(s redact.Secret) string {
-	redact.Remember(s.Reveal())
-	redact.Remember(url.QueryEscape(s.Reveal()))
-	return s.Reveal()
 }
 
 func (x *exchange) post(ctx context.Context, form url.Values) (token, error) {
@@ -124,7 +114,7 @@ func (x *exchange) get(ctx context.Context) (token, error) {
 	if !x.credential.IdentityToken.IsZero() {
 		secret = x.credential.IdentityToken
 		if user == "" {
-			user = identityUser
+			user = lookup.TokenUser
 		}
 	}
 	if !secret.IsZero() {

@@ -293,6 +293,8 @@ func TestExpiry(t *testing.T) {
 		{"too large for a number", `{"token":"t","expires_in":"1e400"}`, life(30 * 24 * time.Hour)},
 		{"JWT", `{"token":"` + jwt(`{"iat":1000,"exp":4600}`) + `"}`, life(time.Hour)},
 		{"JWT, and expires_in", `{"token":"` + jwt(`{"iat":1000,"exp":4600}`) + `","expires_in":60}`, life(time.Minute)},
+		{"JWT, made before", `{"token":"` + jwt(`{"iat":1777633300,"exp":1777636900}`) + `"}`, life(100 * time.Second)},
+		{"JWT, made before, and expires_in", `{"token":"` + jwt(`{"iat":1777633300,"exp":1777636900}`) + `","expires_in":3600}`, life(100 * time.Second)},
 		{"JWT without iat", `{"token":"` + jwt(`{"exp":1777640400}`) + `"}`, life(time.Hour)},
 		{"JWT in the past", `{"token":"` + jwt(`{"exp":1000}`) + `"}`, life(time.Minute)},
 		{"JWT that never ends", `{"token":"` + jwt(`{"iat":1,"exp":1099511627776}`) + `"}`, life(30 * 24 * time.Hour)},

@@ -42,7 +42,12 @@ type Options struct {
 	Client *http.Client
 	// DefaultChains are the chains, by registry host ("ghcr.io"), that are used where a rule has no "lookup_chain".
 	DefaultChains map[string]lookup.Chain
+	// Challenge, where not nil, remembers challenges by the registry's origin.
+	Challenge Memo
 }
+
+// A Memo returns what was asked about an origin before, or asks. What it keeps is the header WWW-Authenticate; no header means that no login is needed.
+type Memo func(ctx context.Context, origin string, ask func(context.Context) (helpers.Response, error)) (helpers.Response, error)
 
 // New returns the factory of helpers for OCI registries. Their config has the keys
 //
@@ -142,7 +147,7 @@ func (h *helper) Credential(ctx context.Context, u *url.URL) (helpers.Credential
 
 func enough(v lookup.Values) bool {
 	return !v[lookup.RegistryToken].IsZero() || !v[lookup.IdentityToken].IsZero() || !v[lookup.Auth].IsZero() ||
-		!v[lookup.Username].IsZero() && !password(v).IsZero()
+		v.Named() && !password(v).IsZero()
 }
 
 func password(v lookup.Values) redact.Secret {
@@ -161,10 +166,10 @@ func credential(found lookup.Found) (helpers.Credential, error) {
 		RegistryToken: found.Values[lookup.RegistryToken],
 		Source:        found.Source,
 	}
-	if c.Username == "" && !c.Secret.IsZero() {
-		c.Username = "unset"
+	if !found.Values.Named() && !c.Secret.IsZero() {
+		c.Username = "unset" // whatever it is: the registries that take a token by itself do not look at it
 	}
-	if auth := found.Values[lookup.Auth]; !auth.IsZero() && (found.Values[lookup.Username].IsZero() || c.Secret.IsZero()) {
+	if auth := found.Values[lookup.Auth]; !auth.IsZero() && (!found.Values.Named() || c.Secret.IsZero()) {
 		user, secret, ok := decodeAuth(auth.Reveal())
 		if !ok {
 			return helpers.Credential{}, helpers.WithHint(fmt.Errorf(`reading the value for "auth" from %s: it is not the base64 form of USER:PASSWORD`, found.Source),
@@ -172,7 +177,7 @@ func credential(found lookup.Found) (helpers.Credential, error) {
 		}
 		c.Username, c.Secret = user, redact.New(secret)
 	}
-	if c.Username == identityUser {
+	if c.Username == lookup.TokenUser {
 		// Docker's credential helpers mark an identity token by this name.
 		if c.IdentityToken.IsZero() {
 			c.IdentityToken = c.Secret
@@ -210,7 +215,7 @@ func (h *helper) Headers(ctx context.Context, u *url.URL, c helpers.Credential) 
 		return h.registryToken(c)
 	}
 	registry := registryURL(u)
-	challenges, err := ping(ctx, h.Client, registry)
+	challenges, err := h.challenges(ctx, registry)
 	if err != nil || len(challenges) == 0 {
 		return helpers.Response{}, err
 	}
@@ -242,6 +247,30 @@ func (h *helper) Headers(ctx context.Context, u *url.URL, c helpers.Credential) 
 		return helpers.Response{}, err
 	}
 	return answer(helpers.Bearer(tok.secret), tok.expires), nil
+}
+
+// challenges returns how a registry wants its users to log in, from memory or by asking it.
+func (h *helper) challenges(ctx context.Context, registry *url.URL) ([]Challenge, error) {
+	if h.Challenge == nil {
+		values, err := ping(ctx, h.Client, registry)
+		return ParseChallenges(values), err
+	}
+	resp, err := h.Challenge(ctx, helpers.Origin(registry), func(ctx context.Context) (helpers.Response, error) {
+		values, err := ping(ctx, h.Client, registry)
+		if err != nil || len(values) == 0 {
+			return helpers.Response{}, err
+		}
+		remembered := helpers.Response{Headers: map[string][]redact.Secret{}}
+		for _, v := range values {
+			remembered.Headers[challengeHeader] = append(remembered.Headers[challengeHeader], redact.Hold(v))
+		}
+		return remembered, nil
+	})
+	var values []string
+	for _, v := range resp.Headers[challengeHeader] {
+		values = append(values, v.Reveal())
+	}
+	return ParseChallenges(values), err
 }
 
 // basic returns a login in the form that Basic authentication has.

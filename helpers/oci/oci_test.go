@@ -197,6 +197,7 @@ func TestCredential(t *testing.T) {
 		"r.test": {"auth": "YTpi"},
 		"https://index.docker.io/v1/": {"auth": "aHViOnNlY3JldA=="},
 		"ghcr.io": {"auth": "Z2g6ZG9ja2Vy"},
+		"nameless.test": {"password": "pat"},
 		"id.test": {"identitytoken": "an-identity"}}}`
 	type got struct{ user, secret, identity, registry, source string }
 	for _, tt := range []struct {
@@ -220,6 +221,8 @@ func TestCredential(t *testing.T) {
 		{name: "identity token", config: all, vars: map[string]string{"IDENTITY_TOKEN": "i", "PASSWORD": "p"}, want: got{identity: "i", source: "$IDENTITY_TOKEN"}},
 		{name: "registry token", config: all, vars: map[string]string{"IDENTITY_TOKEN": "i", "REGISTRY_TOKEN": "r"}, want: got{registry: "r", source: "$REGISTRY_TOKEN"}},
 		{name: "docker", config: `{}`, docker: logins, want: got{user: "a", secret: "b", source: "docker's logins"}},
+		{name: "docker, without a user", config: all, docker: logins, url: "https://nameless.test/v2/", want: got{secret: "pat", source: "docker's logins"}},
+		{name: "docker, without a user, before a chain's", config: `{"lookup_chain": [{"source": "docker"}, {"source": "env", "name": "USER_NAME", "binding": "username"}]}`, docker: logins, vars: alice, url: "https://nameless.test/v2/", want: got{secret: "pat", source: "docker's logins"}},
 		{name: "docker's identity token", config: `{}`, docker: logins, url: "https://id.test/v2/", want: got{identity: "an-identity", source: "docker's logins"}},
 		{name: "Docker Hub", config: `{}`, docker: logins, url: "https://docker.io/v2/library/a/tags/list", want: got{user: "hub", secret: "secret", source: "docker's logins"}},
 		{name: "Docker Hub's other name", config: `{}`, docker: logins, url: "https://registry-1.docker.io/", want: got{user: "hub", secret: "secret", source: "docker's logins"}},

@@ -15,9 +15,13 @@ import (
 	"github.com/fe055d52/credential-helper/internal/trace"
 )
 
-// ping asks a registry how to log in. It returns no challenge where no login is needed.
+// challengeHeader is the header that a registry's challenges are in.
+const challengeHeader = "WWW-Authenticate"
+
+// ping asks a registry how to log in and returns the values of its challenge header, one of which is a challenge;
+// none where no login is needed.
 // The request carries no credential, and a redirect is not followed: whoever is behind it must not choose the token endpoint.
-func ping(ctx context.Context, client *http.Client, registry *url.URL) (challenges []Challenge, err error) {
+func ping(ctx context.Context, client *http.Client, registry *url.URL) (values []string, err error) {
 	at := helpers.Origin(registry) + "/v2/"
 	end := trace.Step(ctx, "asking %s how to log in", at)
 	defer func() { end(err) }()
@@ -39,12 +43,12 @@ func ping(ctx context.Context, client *http.Client, registry *url.URL) (challeng
 		return nil, nil
 	case resp.StatusCode == http.StatusUnauthorized:
 		httpclient.Discard(resp) // the token endpoint is mostly at the same host: the connection is wanted again
-		challenges = ParseChallenges(resp.Header.Values("WWW-Authenticate"))
-		if len(challenges) == 0 {
+		values = resp.Header.Values(challengeHeader)
+		if len(ParseChallenges(values)) == 0 {
 			return nil, wrap(helpers.WithHint(errors.New("401 Unauthorized without a challenge that could be read (WWW-Authenticate)"),
 				"is %s an OCI registry? if not, give its URLs a rule with another helper", registry.Host))
 		}
-		return challenges, nil
+		return values, nil
 	case resp.StatusCode/100 == 3:
 		resp.Body.Close()
 		return nil, wrap(redirected(resp, registry))

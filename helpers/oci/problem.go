@@ -15,6 +15,7 @@ import (
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/httpclient"
 	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/fe055d52/credential-helper/lookup"
 	"github.com/tidwall/gjson"
 )
 
@@ -121,6 +122,8 @@ func explain(ctx context.Context, err error, host string) error {
 	)
 	shown := httpclient.Explain(ctx, err)
 	switch {
+	case errors.Is(err, httpclient.ErrRefused):
+		return helpers.WithHint(shown, "such addresses answer for this machine or this network; is the host %s spelled right, and what do DNS and the hosts file make of it?", host)
 	case errors.As(err, &redirect):
 		return helpers.WithHint(shown, "if the registry's token endpoint is at %s now, the registry has to name it so in its challenge", redirect.To)
 	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
@@ -144,7 +147,7 @@ func explain(ctx context.Context, err error, host string) error {
 
 // loginCommand is what a user types to log in to a registry.
 func loginCommand(registry string) string {
-	if registry == hub {
+	if registry == lookup.DockerHub {
 		return "docker login"
 	}
 	return "docker login " + registry

@@ -247,6 +247,7 @@ func TestUnreachable(t *testing.T) {
 		client       *http.Client
 		want, hint   string // want is part of the error
 	}{
+		{"link-local address", "https://169.254.1.1", nil, "the address is 169.254.1.1: no credential is sent to a link-local, multicast or metadata address", "such addresses answer for this machine or this network; is the host 169.254.1.1 spelled right, and what do DNS and the hosts file make of it?"},
 		{"refused", "http://" + closed, nil, "refused", "is a server running at " + closed + ", and is its port right?"},
 		{"proxy that refuses", "https://r.test", behindProxy, "proxyconnect", "that is the proxy which HTTPS_PROXY or HTTP_PROXY names; if r.test needs none, add it to NO_PROXY"},
 		{"untrusted certificate", secure.URL, nil, "certificate", "if you trust " + secure.Host + ", add the certificate of its authority to the system's store, or (not on macOS and Windows) name its PEM file in SSL_CERT_FILE"},

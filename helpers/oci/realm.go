@@ -39,7 +39,7 @@ func checkRealm(registry *url.URL, realm string, extra []string, allowHTTP bool)
 	shown := redact.Quote(helpers.Display(u), 200)
 	sameHost := u.Hostname() == registry.Hostname()
 	switch {
-	case !sameHost && forbiddenHost(u.Hostname()):
+	case refusedAddress(u.Hostname()), !sameHost && forbiddenHost(u.Hostname()):
 		return nil, fmt.Errorf("the registry %s names the token endpoint %s, which is a link-local, multicast, unspecified or metadata address; no login is sent there",
 			registry.Host, shown)
 	case u.Scheme == "http" && !(helpers.Loopback(u) && helpers.Loopback(registry)) && !(registry.Scheme == "http" && allowHTTP):
@@ -97,13 +97,19 @@ func isAddress(host string) bool {
 // metadataNames are the names by which clouds serve their machines' own credentials.
 var metadataNames = []string{"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
 
-// forbiddenHost reports whether host is a place that answers for this machine or this network, never for a registry.
+// forbiddenHost reports whether host is a place that answers for this machine or this network, and never for another host that is a registry.
 func forbiddenHost(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
 		return slices.Contains(metadataNames, host)
 	}
-	return httpclient.Refused(addr) || addr.Unmap().IsUnspecified()
+	return refusedAddress(host) || addr.Unmap().IsUnspecified()
+}
+
+// refusedAddress reports whether host is an address to which package httpclient does not connect, for whomever.
+func refusedAddress(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && httpclient.Refused(addr)
 }
 
 func withoutPort(u *url.URL) string { return strings.TrimSuffix(u.Host, ":"+u.Port()) }

@@ -65,8 +65,9 @@ func TestCheckRealm(t *testing.T) {
 		{registry: "https://r.example.com", realm: "https://[2001:db8::1]/token", extra: []string{"[2001:db8::1]"}},
 		{registry: "http://r.example.com", realm: "http://r.example.com/token", allowHTTP: true},
 		{registry: "http://localhost:5000", realm: "http://auth.corp.test/token", extra: []string{"auth.corp.test"}, allowHTTP: true},
-		// The registry is at such an address itself.
-		{registry: "https://169.254.1.1", realm: "https://169.254.1.1/token"},
+		// The registry is at such a host itself. Nothing is refused there that was not asked for.
+		{registry: "https://0.0.0.0:5000", realm: "https://0.0.0.0:5001/token"},
+		{registry: "https://metadata", realm: "https://metadata/token"},
 
 		{registry: "https://r.example.com", realm: "https://evil.test/token", want: foreign},
 		{registry: "https://r.example.com", realm: "https://r.example.com.evil.test/token", want: foreign},
@@ -97,6 +98,8 @@ func TestCheckRealm(t *testing.T) {
 		{registry: "https://r.example.com", realm: "http://169.254.169.254/latest/meta-data/", want: metadata},
 		{registry: "http://localhost", realm: "http://169.254.169.254/token", allowHTTP: true, extra: []string{"169.254.169.254"}, want: metadata},
 		{registry: "https://r.example.com", realm: "https://[fe80::1]/token", want: metadata},
+		{registry: "https://169.254.1.1", realm: "https://169.254.1.1/token", want: metadata},
+		{registry: "https://[fd00:ec2::254]", realm: "https://[fd00:ec2::254]/token", want: metadata},
 		{registry: "https://r.example.com", realm: "https://[::ffff:169.254.169.254]/token", want: metadata},
 		{registry: "https://r.example.com", realm: "https://[fd00:ec2::254]/token", want: metadata},
 		{registry: "https://r.example.com", realm: "https://224.0.0.1/token", want: metadata},

@@ -5,25 +5,17 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/lookup"
 )
 
-// hub is the name by which Docker Hub's logins are filed; docker.io and registry-1.docker.io are other names of the same registry.
-const hub = "index.docker.io"
-
 // registryName returns the host and port by which a registry is known: that of the URL, with Docker Hub's names folded into one.
-func registryName(u *url.URL) string {
-	switch u.Host {
-	case "docker.io", "registry-1.docker.io":
-		return hub
-	}
-	return u.Host
-}
+func registryName(u *url.URL) string { return lookup.RegistryName(u.Host) }
 
 // registryURL returns the origin at which the registry that u belongs to is asked how to log in.
 // The host docker.io only redirects to a website, so Docker Hub is asked at the host that serves it.
 func registryURL(u *url.URL) *url.URL {
 	base := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}
-	if base.Host == "docker.io" {
+	if base.Host == lookup.DockerHub {
 		base.Host = "registry-1.docker.io"
 	}
 	return base

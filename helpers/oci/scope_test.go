@@ -58,10 +58,10 @@ func TestScope(t *testing.T) {
 		{"https://R.TEST./v2/a/tags/list", "https://r.test repository:a:pull", true},
 		{"http://localhost:5000/v2/A_b-c.d/tags/list", "http://localhost:5000 repository:A_b-c.d:pull", true},
 		// Docker Hub is one registry.
-		{"https://docker.io/v2/library/alpine/manifests/3", "https://index.docker.io repository:library/alpine:pull", true},
-		{"https://index.docker.io/v2/library/alpine/manifests/3", "https://index.docker.io repository:library/alpine:pull", true},
-		{"https://registry-1.docker.io/v2/library/alpine/manifests/3", "https://index.docker.io repository:library/alpine:pull", true},
-		{"https://registry-1.docker.io/", "https://index.docker.io/", false},
+		{"https://docker.io/v2/library/alpine/manifests/3", "https://docker.io repository:library/alpine:pull", true},
+		{"https://index.docker.io/v2/library/alpine/manifests/3", "https://docker.io repository:library/alpine:pull", true},
+		{"https://registry-1.docker.io/v2/library/alpine/manifests/3", "https://docker.io repository:library/alpine:pull", true},
+		{"https://registry-1.docker.io/", "https://docker.io/", false},
 		{"https://auth.docker.io/v2/library/alpine/manifests/3", "https://auth.docker.io repository:library/alpine:pull", true},
 		// No registry's endpoints.
 		{"https://r.test/?service=x", "", false},

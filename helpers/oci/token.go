@@ -28,8 +28,8 @@ type token struct {
 // parseToken reads a token endpoint's response: https://distribution.github.io/distribution/spec/auth/token/#token-response-fields
 //
 // The token's life is counted from sent, when the request left: the server cannot have begun to count before that.
-// "issued_at" is ignored, because the server's clock may not be ours. Where "expires_in" is missing, not a number
-// or not positive, the token's own claims count if it is a JWT, else the 60 s of the specification.
+// "issued_at" is ignored, because the server's clock may not be ours. If the token is a JWT, its own claims count where they end its life earlier,
+// and where "expires_in" is missing, not a number or not positive. Where nothing says, it is the 60 s of the specification.
 func parseToken(resp *http.Response, body []byte, sent time.Time) (token, error) {
 	switch {
 	case isHTML(resp, body):
@@ -54,9 +54,11 @@ func parseToken(resp *http.Response, body []byte, sent time.Time) (token, error)
 		return token{}, errors.New("the answer's token has characters that a header must not have")
 	}
 	t := token{secret: secret, expires: sent.Add(defaultLife)}
-	if life, ok := expiresIn(doc.Get("expires_in")); ok {
+	life, told := expiresIn(doc.Get("expires_in"))
+	if told {
 		t.expires = sent.Add(life)
-	} else if exp, ok := helpers.JWTExpiry(text.Str, sent, true); ok && exp.After(sent) {
+	}
+	if exp, ok := helpers.JWTExpiry(text.Str, sent, true); ok && exp.After(sent) && (!told || exp.Before(t.expires)) {
 		t.expires = exp
 	}
 	if latest := sent.Add(maxLife); t.expires.After(latest) {

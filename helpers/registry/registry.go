@@ -134,7 +134,7 @@ func (h *helper) pick(v lookup.Values) (username string, secret redact.Secret, o
 		return "", secret, !secret.IsZero()
 	}
 	username, secret = v[lookup.Username].Reveal(), first(lookup.Password, lookup.Default)
-	if username == "" {
+	if !v.Named() {
 		name, password, both := strings.Cut(v[lookup.Default].Reveal(), ":")
 		if !both || name == "" || password == "" {
 			return "", redact.Secret{}, false

@@ -58,7 +58,7 @@ func TestConfigErrors(t *testing.T) {
 
 func TestHeaders(t *testing.T) {
 	vars := map[string]string{"TOK": "t0k", "USR": "bob", "PWD_": "pw", "BOTH": "bob:p:w", "EMPTY": ""}
-	for _, tt := range []struct{ name, config, header, want, err string }{
+	for _, tt := range []struct{ name, netrc, config, header, want, err string }{
 		{name: "bearer is the default", config: `{"token": "${TOK}"}`, want: "Bearer t0k"},
 		{name: "raw", config: `{"auth_method": "raw", "token": "${TOK}"}`, want: "t0k"},
 		{name: "header", config: `{"auth_method": "header", "header_name": "PRIVATE-TOKEN", "token": "${TOK}"}`, header: "PRIVATE-TOKEN", want: "t0k"},
@@ -76,10 +76,18 @@ func TestHeaders(t *testing.T) {
 		{name: "chain, half of a login", config: `{"auth_method": "basic", "lookup_chain": [{"source": "env", "name": "USR", "binding": "username"}]}`, err: `no login found: found only a value for "username", which is not enough`},
 		{name: "google is not there yet", config: `{"lookup_chain": [{"source": "google", "token_type": "jwt"}]}`, err: `no login found: the source "google" is not supported yet`},
 		{name: "netrc is the default", config: `{}`, want: "Basic Ym9iOmh1bnRlcjI="},
+		{name: "netrc without a user name", netrc: "machine files.test password pat4", config: `{}`, want: "Basic OnBhdDQ="},
+		{name: "netrc without a user name before another login's name", netrc: "machine files.test password pat4", config: `{"auth_method": "basic", "lookup_chain": [{"source": "netrc"}, {"source": "env", "name": "USR", "binding": "username"}]}`, want: "Basic OnBhdDQ="},
 		{name: "netrc's password as a token", config: `{"auth_method": "bearer", "lookup_chain": [{"source": "netrc"}]}`, want: "Bearer hunter2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h, err := build(machine(t, vars), tt.config)
+			s := machine(t, vars)
+			if tt.netrc != "" {
+				if err := os.WriteFile(filepath.Join(s.Env.Home, ".netrc"), []byte(tt.netrc), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h, err := build(s, tt.config)
 			if err != nil {
 				t.Fatal(err)
 			}

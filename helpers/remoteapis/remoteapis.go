@@ -45,7 +45,8 @@ var services = map[string]bool{
 func New(sources *lookup.Sources) helpers.Factory {
 	return func(r helpers.Rule, o *strictjson.Object) helpers.Helper {
 		h := &helper{method: methodHeader, builtIn: r.BuiltIn}
-		buildbuddy := strings.HasSuffix(r.Host, ".buildbuddy.io")
+		host, _, _ := strings.Cut(r.Host, ":") // less the port
+		buildbuddy := strings.HasSuffix(host, ".buildbuddy.io")
 		o.OneOf("auth_method", &h.method, methodHeader, methodBasicAuth)
 		o.String("header_name", &h.header)
 		if h.header == "" {

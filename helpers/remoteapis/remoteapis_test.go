@@ -24,6 +24,8 @@ func TestHeaders(t *testing.T) {
 		{name: "basic_auth in another header", host: "remote.test", config: `{"auth_method": "basic_auth", "header_name": "x-auth"}`, header: "x-auth", want: "Basic Ym9iOnB3"},
 		{name: "own chain", host: "remote.test", config: `{"header_name": "x-key", "lookup_chain": [{"source": "env", "name": "OWN"}]}`, header: "x-key", want: "own"},
 		{name: "BuildBuddy", host: "remote.buildbuddy.io", config: `{}`, header: "x-buildbuddy-api-key", want: "bbkey"},
+		{name: "BuildBuddy and a port", host: "remote.buildbuddy.io:443", config: `{}`, header: "x-buildbuddy-api-key", want: "bbkey"},
+		{name: "BuildBuddy, any host and port", host: "*.buildbuddy.io:*", config: `{}`, header: "x-buildbuddy-api-key", want: "bbkey"},
 		{name: "BuildBuddy, any host", host: "*.buildbuddy.io", config: `{}`, header: "x-buildbuddy-api-key", want: "bbkey"},
 		{name: "not BuildBuddy", host: "evilbuildbuddy.io", config: `{"header_name": "x-key"}`, header: "x-key", want: "bob:pw"},
 		{name: "not a login", host: "remote.test", config: `{"auth_method": "basic_auth", "lookup_chain": [{"source": "env", "name": "OWN"}]}`, err: `the auth_method "basic_auth" takes a secret of the form USERNAME:PASSWORD, and the one from $OWN is not`},

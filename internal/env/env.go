@@ -24,10 +24,14 @@ import (
 
 // Names of the variables that change how the program works.
 const (
+	VarAgentPID   = "CREDENTIAL_HELPER_AGENT_PID"
 	VarCache      = "CREDENTIAL_HELPER_CACHE"
 	VarConfigFile = place.VarConfigFile
 	VarGuessOCI   = "CREDENTIAL_HELPER_GUESS_OCI_REGISTRY"
+	VarIdle       = "CREDENTIAL_HELPER_IDLE_TIMEOUT"
 	VarLogging    = "CREDENTIAL_HELPER_LOGGING"
+	VarPrune      = "CREDENTIAL_HELPER_PRUNE_INTERVAL"
+	VarSocket     = place.VarSocket
 	VarStandalone = "CREDENTIAL_HELPER_STANDALONE"
 	VarTimeout    = "CREDENTIAL_HELPER_TIMEOUT"
 	VarWorkdir    = "CREDENTIAL_HELPER_WORKDIR"
@@ -98,7 +102,11 @@ func (o *Observation) add(in inputs.Input) {
 }
 
 // Inputs returns what was read so far, and whether something was read that cannot be watched.
+// A nil Observation has seen nothing.
 func (o *Observation) Inputs() (record []inputs.Input, volatile bool) {
+	if o == nil {
+		return nil, false
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Clone(o.record), o.volatile
@@ -218,25 +226,33 @@ var ErrTooLarge = errors.New("the file is too large")
 
 // ReadFile reads a regular file of at most limit bytes. Directories, devices, pipes and sockets are refused:
 // reading one could hang, or never end.
+//
+// The file is opened first, and then looked at: what is told, and recorded, of it is true of what is read.
 func (e *Env) ReadFile(path string, limit int64) ([]byte, fs.FileInfo, error) {
-	info, err := os.Stat(path)
-	if e.observed != nil {
-		e.observed.add(inputs.Input{Kind: inputs.File, Name: path, Sum: inputs.Sum(info, err)})
+	f, err := open(path)
+	var info fs.FileInfo
+	if err == nil {
+		defer f.Close()
+		info, err = f.Stat()
 	}
-	if err != nil {
-		return nil, nil, withoutPath(err)
-	}
-	if !info.Mode().IsRegular() {
-		if info.IsDir() {
-			return nil, info, errors.New("it is a directory")
+	sum := inputs.Sum(info, err)
+	if err != nil && sum != "-" {
+		// It is there and cannot be opened. It may be something that nobody opens, like a socket.
+		if there, statErr := os.Stat(path); statErr == nil {
+			info, sum = there, inputs.Sum(there, nil)
 		}
-		return nil, info, errors.New("it is not a regular file")
 	}
-	f, err := os.Open(path)
-	if err != nil {
+	if e.observed != nil {
+		e.observed.add(inputs.Input{Kind: inputs.File, Name: path, Sum: sum})
+	}
+	switch {
+	case info != nil && info.IsDir():
+		return nil, info, errors.New("it is a directory")
+	case info != nil && !info.Mode().IsRegular():
+		return nil, info, errors.New("it is not a regular file")
+	case err != nil:
 		return nil, info, withoutPath(err)
 	}
-	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, info, withoutPath(err)

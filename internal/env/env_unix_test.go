@@ -3,9 +3,14 @@
 package env
 
 import (
+	"net"
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/fe055d52/credential-helper/internal/inputs"
 )
 
 func TestReadFileRefusesPipe(t *testing.T) {
@@ -18,6 +23,86 @@ func TestReadFileRefusesPipe(t *testing.T) {
 		if _, _, err := e.ReadFile(path, 5); err == nil || err.Error() != "it is not a regular file" {
 			t.Errorf("%s: %v", path, err)
 		}
+	}
+}
+
+// TestOpenDoesNotWait: a file may become a pipe at any time, so it is not enough to look before it is opened.
+func TestOpenDoesNotWait(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opened := make(chan error, 1)
+	go func() {
+		f, err := open(path)
+		if err == nil {
+			f.Close()
+		}
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("opening a pipe waits for its writer")
+	}
+}
+
+// TestReadFileRecords holds what is recorded of a file: what package inputs will say of it later, whatever becomes of the reading.
+func TestReadFileRecords(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	write(t, at("file"), "12345")
+	write(t, at("closed"), "12345")
+	if err := os.Chmod(at("closed"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(at("pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", at("socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := os.Symlink("file", at("link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("nothing", at("dangling")); err != nil {
+		t.Fatal(err)
+	}
+	closed := "permission denied"
+	if os.Geteuid() == 0 {
+		closed = ""
+	}
+	for _, tt := range []struct{ name, err, sum string }{
+		{"file", "", ""},
+		{"link", "", ""},
+		{"closed", closed, ""},
+		{"pipe", "it is not a regular file", ""},
+		{"socket", "it is not a regular file", ""},
+		{".", "it is a directory", ""},
+		{"absent", "no such file or directory", "-"},
+		{"dangling", "no such file or directory", "-"},
+		{"file/below", "file does not exist", "-"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e, seen := (&Env{Get: os.LookupEnv}).Observe("0123456789abcdef")
+			_, _, err := e.ReadFile(at(tt.name), 100)
+			if err == nil && tt.err != "" || err != nil && err.Error() != tt.err {
+				t.Errorf("error %v, want %q", err, tt.err)
+			}
+			record, volatile := seen.Inputs()
+			if tt.sum == "" {
+				tt.sum = inputs.Stat(at(tt.name))
+			}
+			want := inputs.Input{Kind: inputs.File, Name: at(tt.name), Sum: tt.sum}
+			if len(record) != 1 || record[0] != want || want.Sum == "" || volatile {
+				t.Errorf("recorded %v (volatile: %v), want %v", record, volatile, want)
+			}
+		})
 	}
 }
 

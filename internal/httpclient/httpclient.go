@@ -31,6 +31,9 @@ func (e *RedirectError) Error() string {
 	return fmt.Sprintf("%s redirects (%d) to another server, %s; no credential is sent there", e.From, e.Status, e.To)
 }
 
+// ErrRefused is wrapped by the error of a request to an address to which no credential is ever sent: one that [Refused] reports.
+var ErrRefused = errors.New("no credential is sent to a link-local, multicast or metadata address")
+
 // ErrBodyTooLarge is returned by ReadBody.
 var ErrBodyTooLarge = fmt.Errorf("the response is larger than %d bytes", MaxBody)
 
@@ -80,7 +83,11 @@ type transport struct {
 	userAgent string
 }
 
+// RoundTrip refuses an address that stands in the URL itself: the dialer does not see it where a proxy does the dialling.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if addr, err := netip.ParseAddr(req.URL.Hostname()); err == nil && Refused(addr) {
+		return nil, refused(addr)
+	}
 	req = req.Clone(req.Context())
 	req.Header.Set("User-Agent", t.userAgent)
 	return t.base.RoundTrip(req)
@@ -94,10 +101,12 @@ func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
 		return nil // a Unix socket, or what the dialer alone understands
 	}
 	if Refused(addr.Addr()) {
-		return errors.New("the name resolves to a link-local address, which is refused")
+		return refused(addr.Addr())
 	}
 	return nil
 }
+
+func refused(addr netip.Addr) error { return fmt.Errorf("the address is %s: %w", addr, ErrRefused) }
 
 // Refused reports whether addr is one that no credential is ever sent to: link-local (the metadata service of most clouds is at 169.254.169.254),
 // multicast, or a metadata service at another address.
@@ -146,6 +155,9 @@ func Explain(ctx context.Context, err error) error {
 	var redirect *RedirectError
 	if errors.As(err, &redirect) {
 		return redirect
+	}
+	if op := (*net.OpError)(nil); errors.Is(err, ErrRefused) && errors.As(err, &op) {
+		return op.Err // it was not tried: "dial" would tell otherwise
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("no answer in time: %w", context.Cause(ctx))

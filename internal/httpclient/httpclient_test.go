@@ -97,15 +97,30 @@ func TestRefused(t *testing.T) {
 }
 
 func TestLinkLocalLiteral(t *testing.T) {
-	t.Setenv("NO_PROXY", "*")
-	for _, at := range []string{"http://169.254.169.254/latest/?key=canary", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/"} {
-		_, err := New("agent/1").Get(at)
-		if err == nil {
-			t.Fatalf("%s was asked", at)
-		}
-		got := Explain(t.Context(), err).Error()
-		if !strings.HasSuffix(got, "the name resolves to a link-local address, which is refused") || strings.Contains(got, "canary") {
-			t.Errorf("%s: error %q", at, got)
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the proxy was asked") }))
+	defer proxy.Close()
+	for at, want := range map[string]string{
+		"http://169.254.169.254/latest/?key=canary": "169.254.169.254",
+		"http://[fe80::1]/":                         "fe80::1",
+		"http://[::ffff:169.254.169.254]/":          "::ffff:169.254.169.254",
+		"http://[fd00:ec2::254]:8080/":              "fd00:ec2::254",
+	} {
+		client := New("agent/1")
+		proxied := New("agent/1")
+		proxied.Transport.(*transport).base.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }
+		for name, client := range map[string]*http.Client{"direct": client, "by a proxy": proxied} {
+			resp, err := client.Get(at)
+			if err == nil {
+				resp.Body.Close()
+				t.Fatalf("%s, %s: was asked", at, name)
+			}
+			err = Explain(t.Context(), err)
+			if want := "the address is " + want + ": no credential is sent to a link-local, multicast or metadata address"; err.Error() != want {
+				t.Errorf("%s, %s:\n got %s\nwant %s", at, name, err, want)
+			}
+			if !errors.Is(err, ErrRefused) {
+				t.Errorf("%s, %s: is not ErrRefused", at, name)
+			}
 		}
 	}
 }
@@ -120,7 +135,7 @@ func TestLinkLocalName(t *testing.T) {
 		"/run/socket":        false, // of a Unix socket
 	} {
 		err := refuseLinkLocal("tcp", address, nil)
-		if (err != nil) != refused {
+		if errors.Is(err, ErrRefused) != refused || (err != nil) != refused {
 			t.Errorf("%s: error %v, want one: %v", address, err, refused)
 		}
 	}
@@ -136,8 +151,10 @@ func TestLinkLocalName(t *testing.T) {
 		conn.Close()
 		t.Fatal("a name that resolves to a link-local address was dialled")
 	}
-	if !strings.Contains(err.Error(), "the name resolves to a link-local address, which is refused") {
-		t.Errorf("error %q", err)
+	explained := Explain(t.Context(), &url.Error{Op: "Get", URL: "http://metadata.example.com/", Err: err})
+	const want = "the address is 169.254.169.254: no credential is sent to a link-local, multicast or metadata address"
+	if explained.Error() != want || !errors.Is(explained, ErrRefused) {
+		t.Errorf("error %q, want %q", explained, want)
 	}
 }
 

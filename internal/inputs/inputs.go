@@ -2,13 +2,11 @@
 //
 // A lookup records what it reads; the record is kept beside the answer, and an answer is used again only while nothing in it has changed.
 // A file is known by its size, times, inode and device; a value by a keyed hash, so that what is kept does not show it.
-// The package imports next to nothing, because the path of a hit goes through it before the rest of the program starts.
+// The package imports package os, what that imports, and the hash, because the path of a hit goes through it before the rest of the program starts.
 package inputs
 
 import (
 	"os"
-	"strconv"
-	"strings"
 
 	"github.com/dchest/siphash"
 )
@@ -38,7 +36,7 @@ func Variable(salt Salt, value string, set bool) string {
 		return "" // no salt, no sum: equal to nothing that was recorded
 	}
 	a, b := siphash.Hash128(word(salt[:8]), word(salt[8:]), []byte(value))
-	return strconv.FormatUint(a, 36) + "." + strconv.FormatUint(b, 36)
+	return hex(hex("", a), b)
 }
 
 func word(s Salt) (w uint64) {
@@ -63,14 +61,22 @@ func Sum(info os.FileInfo, err error) string {
 		}
 		return ""
 	}
-	var b strings.Builder
-	b.WriteString(strconv.FormatInt(info.Size(), 36))
-	b.WriteByte(' ')
-	b.WriteString(strconv.FormatInt(info.ModTime().UnixNano(), 36))
-	b.WriteByte(' ')
-	b.WriteString(strconv.FormatUint(uint64(info.Mode()), 36))
-	identity(&b, info)
-	return b.String()
+	sum := hex("", uint64(info.Size()))
+	sum = hex(sum, uint64(info.ModTime().UnixNano()))
+	sum = hex(sum, uint64(info.Mode()))
+	for _, word := range identity(info) {
+		sum = hex(sum, word)
+	}
+	return sum
+}
+
+// hex appends a number of 16 hexadecimal digits: package strconv would be initialized too late.
+func hex(s string, n uint64) string {
+	var digits [16]byte
+	for i := range digits {
+		digits[i] = "0123456789abcdef"[n>>(60-4*i)&15]
+	}
+	return s + string(digits[:])
 }
 
 // Unchanged reports whether in is still as it was recorded, under the salt of its record.

@@ -37,6 +37,7 @@ var errDismissed = errors.New("the keyring was not unlocked: its prompt was clos
 // The error wraps [helpers.ErrNotFound] where there is no such entry, [helpers.ErrUnavailable] where there is no keyring,
 // and [ErrLocked] where it is locked. A value that is encoded, as go-keyring does on macOS ("go-keyring-base64:…"), is decoded.
 func Get(ctx context.Context, e *env.Env, service, account string) (redact.Secret, error) {
+	e.Volatile()
 	what := describe(service, account)
 	var text string
 	err := run(ctx, "reading "+what+" from the keyring", func(ctx context.Context) error {

@@ -1,15 +1,10 @@
 // Package place says where the program's files are: the workspace, the configuration files, the directory and socket of the agent.
 //
-// It imports next to nothing, because the path of a hit goes through it before the rest of the program starts (see package warm).
+// It imports package os and what that imports, and no more, because the path of a hit goes through it before the rest
+// of the program starts (see package warm). A test there holds that.
 package place
 
-import (
-	"os"
-	"path/filepath"
-	"runtime"
-	"strconv"
-	"strings"
-)
+import "os"
 
 // Names of the variables that say where things are.
 const (
@@ -38,21 +33,20 @@ var workspaceMarkers = [...]string{"MODULE.bazel", "WORKSPACE", "WORKSPACE.bazel
 func Workspace(get Getenv, dir string) string {
 	for _, name := range []string{VarWorkspace, "BUILD_WORKSPACE_DIRECTORY"} {
 		if v := get.Var(name); v != "" {
-			if v = filepath.FromSlash(v); !filepath.IsAbs(v) {
-				v = filepath.Join(dir, v)
-			}
-			return v
+			return absolute(dir, v)
 		}
 	}
-	for at := dir; at != ""; at = filepath.Dir(at) {
+	for at := dir; at != ""; {
 		for _, marker := range workspaceMarkers {
-			if info, err := os.Stat(filepath.Join(at, marker)); err == nil && !info.IsDir() {
+			if info, err := os.Stat(Join(at, marker)); err == nil && !info.IsDir() {
 				return at
 			}
 		}
-		if at == filepath.Dir(at) {
+		up := Dir(at)
+		if up == at {
 			break
 		}
+		at = up
 	}
 	return dir
 }
@@ -62,39 +56,39 @@ func Workspace(get Getenv, dir string) string {
 func ConfigFiles(workspace, configDir string) []string {
 	var paths []string
 	if workspace != "" {
-		paths = append(paths, filepath.Join(workspace, WorkspaceFile))
+		paths = append(paths, Join(workspace, WorkspaceFile))
 	}
 	if configDir != "" {
-		paths = append(paths, filepath.Join(configDir, "credential-helper", "config.json"))
+		paths = append(paths, Join(configDir, "credential-helper", "config.json"))
 	}
 	return paths
 }
 
-// maxSocketPath is the longest path of a Unix socket, in bytes without the closing NUL: sun_path of sockaddr_un.
-func maxSocketPath() int {
-	if runtime.GOOS == "linux" || runtime.GOOS == "windows" {
-		return 107
-	}
-	return 103
-}
+// Context is what an answer depends on beside the variables and files that it was made from: from where relative names begin.
+func Context(home, workspace, dir string) string { return home + "\x00" + workspace + "\x00" + dir }
 
-// RunDir returns the directory of the agent's socket, log and locks: "credential-helper" in $XDG_RUNTIME_DIR, else "run" below
-// "credential-helper" in the user's cache directory. It is "" where there is neither.
+// RunDir returns the directory of the agent's socket, log and locks: "credential-helper" in $XDG_RUNTIME_DIR, where that is a directory,
+// else "run" below "credential-helper" in the user's cache directory. It is "" where there is neither.
 func RunDir(get Getenv, cacheDir string) string {
-	if v := get.Var("XDG_RUNTIME_DIR"); filepath.IsAbs(v) {
-		return filepath.Join(v, "credential-helper")
+	if v := get.Var("XDG_RUNTIME_DIR"); IsAbs(v) {
+		if info, err := os.Stat(v); err == nil && info.IsDir() {
+			return Join(v, "credential-helper")
+		}
 	}
 	if cacheDir != "" {
-		return filepath.Join(cacheDir, "credential-helper", "run")
+		return Join(cacheDir, "credential-helper", "run")
 	}
 	return ""
 }
 
 // Socket returns the agent's socket in its directory, and false where that path is longer than the system takes.
 func Socket(runDir string) (string, bool) {
-	path := filepath.Join(runDir, "agent.sock")
-	return path, runDir != "" && len(path) <= maxSocketPath()
+	path := Join(runDir, "agent.sock")
+	return path, runDir != "" && FitsSocket(path)
 }
+
+// FitsSocket reports whether path can be that of a Unix socket: sun_path of sockaddr_un, with the closing NUL.
+func FitsSocket(path string) bool { return len(path) < maxSocketPath }
 
 // Build identifies an executable, so that client and agent know whether they are the same program.
 // The one that is installed later has the greater time.
@@ -103,20 +97,25 @@ type Build struct {
 	Size    int64
 }
 
-// String returns the form in which a Build goes over the wire.
+// String returns the form in which a Build goes over the wire: 16 bytes.
 func (b Build) String() string {
-	return strconv.FormatInt(b.ModTime, 10) + " " + strconv.FormatInt(b.Size, 10)
+	var text [16]byte
+	for i := range 8 {
+		text[i], text[8+i] = byte(b.ModTime>>(8*i)), byte(b.Size>>(8*i))
+	}
+	return string(text[:])
 }
 
 // ParseBuild reads what String wrote. Anything else is the zero Build.
-func ParseBuild(s string) Build {
-	mod, size, _ := strings.Cut(s, " ")
-	m, err := strconv.ParseInt(mod, 10, 64)
-	n, err2 := strconv.ParseInt(size, 10, 64)
-	if err != nil || err2 != nil {
+func ParseBuild(s string) (b Build) {
+	if len(s) != 16 {
 		return Build{}
 	}
-	return Build{ModTime: m, Size: n}
+	for i := range 8 {
+		b.ModTime |= int64(s[i]) << (8 * i)
+		b.Size |= int64(s[8+i]) << (8 * i)
+	}
+	return b
 }
 
 // ThisBuild returns the running program's Build, the zero one where its file cannot be found any more.

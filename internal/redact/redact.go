@@ -6,9 +6,13 @@
 package redact
 
 import (
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -76,25 +80,71 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // it is the last line of defence, and must also know the secrets of code that forgot to use it.
 var known struct {
 	sync.Mutex
-	texts []string
+	texts map[string]bool
+	// sought are the texts and their forms, the longest first: a secret may contain another one.
+	// It is made when it is wanted, nil where texts has grown since, and never changed: who has it needs no lock.
+	sought []string
 }
 
-// minKnown is the length below which a text is too common to be searched for.
-const minKnown = 4
+const (
+	// minKnown is the length in bytes below which a text is too common to be searched for.
+	minKnown = 4
+	// maxForms is the length in bytes above which a text is searched for as it is alone.
+	maxForms = 8 << 10
+)
 
-// Remember makes [Scrub] replace text wherever it stands. Texts of fewer than 4 bytes are ignored.
+// Remember makes [Scrub] replace text wherever it stands, as it is and in the forms in which it travels: escaped for a query, a path or JSON,
+// and in base64. Texts of fewer than 4 bytes are ignored; of those of more than 8 KiB only the text itself is replaced.
 func Remember(text string) {
 	if len(text) < minKnown {
 		return
 	}
 	known.Lock()
 	defer known.Unlock()
-	if slices.Contains(known.texts, text) {
+	if known.texts[text] {
 		return
 	}
-	known.texts = append(known.texts, text)
-	// The longest first: a secret may contain another one.
-	slices.SortFunc(known.texts, func(a, b string) int { return len(b) - len(a) })
+	if known.texts == nil {
+		known.texts = map[string]bool{}
+	}
+	known.texts[text] = true
+	known.sought = nil
+}
+
+// sought returns what is to be replaced, the longest first.
+func sought() []string {
+	known.Lock()
+	defer known.Unlock()
+	if known.sought == nil {
+		all := make([]string, 0, 8*len(known.texts))
+		for text := range known.texts {
+			all = append(all, text)
+			if len(text) <= maxForms {
+				all = append(all, forms(text)...)
+			}
+		}
+		slices.SortFunc(all, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+		known.sought = slices.Compact(all)
+	}
+	return known.sought
+}
+
+// forms returns how a text looks in a query, in a path, in JSON and in base64.
+func forms(text string) []string {
+	all := []string{url.QueryEscape(text), url.PathEscape(text)}
+	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		all = append(all, e.EncodeToString([]byte(text)))
+	}
+	for _, html := range []bool{true, false} {
+		var b strings.Builder
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(html)
+		if e.Encode(text) == nil {
+			quoted := strings.TrimSuffix(b.String(), "\n")
+			all = append(all, quoted[1:len(quoted)-1])
+		}
+	}
+	return all
 }
 
 // A shape is a pattern that credentials have, and what is left of it.
@@ -123,16 +173,54 @@ var loose = sync.OnceValue(func() []shape {
 })
 
 // Scrub replaces in text every secret that was met so far, and whatever has the shape of a credential.
-func Scrub(text string) string {
-	known.Lock()
-	texts := known.texts
-	known.Unlock()
-	for _, t := range texts {
+func Scrub(text string) string { return replace(replaceKnown(text), shapes()) }
+
+func replaceKnown(text string) string {
+	for _, t := range sought() {
 		if strings.Contains(text, t) {
 			text = strings.ReplaceAll(text, t, Mark)
 		}
 	}
-	return replace(text, shapes())
+	return text
+}
+
+// Cut returns text if it is no longer than max bytes. Of a longer one it returns the beginning, such that no secret is cut in two,
+// whose first half nobody would recognise: secrets that were met are replaced, and it ends at white space or behind one of them,
+// and not with the beginning of another.
+func Cut(text string, max int) string {
+	if len(text) <= max {
+		return text
+	}
+	text = replaceKnown(text[:max])
+	end := 0
+	if i := strings.LastIndex(text, Mark); i >= 0 {
+		end = i + len(Mark)
+	}
+	// Without either, nothing tells where a secret could have begun: nothing is left.
+	text = text[:end] + strings.TrimRightFunc(text[end:], func(r rune) bool { return !unicode.IsSpace(r) })
+	for again := true; again; {
+		text, again = strings.TrimRightFunc(text, unicode.IsSpace), false
+		for _, t := range sought() {
+			if n := overlap(text, t); n > 0 {
+				text, again = text[:len(text)-n], true
+			}
+		}
+	}
+	return text
+}
+
+// overlap returns the length of the longest end of text with which secret begins and goes on.
+func overlap(text, secret string) int {
+	if text == "" {
+		return 0
+	}
+	last := text[len(text)-1]
+	for n := min(len(text), len(secret)-1); n > 0; n-- {
+		if n = strings.LastIndexByte(secret[:n], last) + 1; n > 0 && strings.HasSuffix(text, secret[:n]) {
+			return n
+		}
+	}
+	return 0
 }
 
 func replace(text string, all []shape) string {
@@ -150,23 +238,23 @@ func Quote(text string, max int) string { return line(text, max, loose()) }
 
 func line(text string, max int, more []shape) string {
 	// Far beyond what is shown nothing is read, so that a huge text costs nothing.
-	// A margin is kept: a secret that is cut in half would not be recognised.
-	if limit := max + 16<<10; len(text) > limit {
-		text = text[:limit]
-	}
-	text = replace(Scrub(strings.ToValidUTF8(text, "?")), more)
-	text = strings.Join(strings.Fields(text), " ")
+	shown := Cut(text, max+16<<10)
+	shortened := len(shown) < len(text)
+	text = replace(Scrub(shown), more)
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r
 	}, text)
-	if len(text) <= max {
+	// Once more: what was two words with a line between them may be a secret now.
+	text = replaceKnown(text)
+	if len(text) <= max && !shortened {
 		return text
 	}
-	cut := max
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
+	cut := min(max, len(text))
+	for cut > 0 && cut < len(text) && !utf8.RuneStart(text[cut]) {
 		cut--
 	}
 	return text[:cut] + "…"

@@ -2,10 +2,12 @@ package redact
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -106,6 +108,123 @@ func TestQuote(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestForms holds that a secret is found in the forms in which it travels.
+func TestForms(t *testing.T) {
+	const secret = "s€cret&<+/ \"x\"?"
+	New(secret)
+	for name, form := range map[string]string{
+		"plain":          secret,
+		"query":          "s%E2%82%ACcret%26%3C%2B%2F+%22x%22%3F",
+		"path":           "s%E2%82%ACcret&%3C+%2F%20%22x%22%3F",
+		"JSON":           `s€cret\u0026\u003c+/ \"x\"?`,
+		"JSON, not HTML": `s€cret&<+/ \"x\"?`,
+		"base64":         "c+KCrGNyZXQmPCsvICJ4Ij8=",
+		"unpadded":       "c+KCrGNyZXQmPCsvICJ4Ij8",
+		"URL's base64":   "c-KCrGNyZXQmPCsvICJ4Ij8=",
+		"both":           "c-KCrGNyZXQmPCsvICJ4Ij8",
+	} {
+		if got, want := Scrub("a="+form+" b"), "a="+Mark+" b"; got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+
+	Remember("abc")
+	if got := Scrub("abc YWJj"); got != "abc YWJj" {
+		t.Errorf("a text of 3 bytes is too common: %q", got)
+	}
+	long := strings.Repeat("long-", maxForms/5+1)
+	Remember(long)
+	if got := Scrub(long); got != Mark {
+		t.Errorf("a long text is not found as it is: %.40q", got)
+	}
+	if got := Scrub(base64.StdEncoding.EncodeToString([]byte(long))); got == Mark {
+		t.Error("a long text is searched for in all its forms")
+	}
+}
+
+// TestRaces is for the race detector: secrets are met while texts are scrubbed.
+func TestRaces(t *testing.T) {
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for j := range 50 {
+				secret := fmt.Sprintf("race-%d-%d-%s", i, j, strings.Repeat("x", 50-j))
+				New(secret)
+				if got := Scrub("a " + secret); got != "a "+Mark {
+					t.Errorf("got %q", got)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestCutSecrets holds that what is left of a text that is cut has no first half of a secret, which would not be recognised.
+func TestCutSecrets(t *testing.T) {
+	const limit = 200 + 16<<10
+	unmet := strings.Repeat("Secret0!", 62)
+	met := strings.Repeat("Tokens1!", 62)
+	phrase := "correct horse battery staple of " + strings.Repeat("much length ", 20) + "end"
+	New(met)
+	New(phrase)
+	for _, tt := range []struct{ name, text, want string }{
+		{"white space shrinks", "x" + strings.Repeat(" ", 16500) + met, "x…"},
+		{"white space shrinks, of a secret that was not met", "x" + strings.Repeat(" ", 16500) + unmet, "x…"},
+		{"secrets shrink", strings.Repeat(met+" ", 40), strings.Repeat(Mark+" ", 20)[:200] + "…"},
+		{"a secret of several words", "x" + strings.Repeat(" ", 16500) + phrase, "x…"},
+		{"no white space", strings.Repeat(met, 40), strings.Repeat(Mark, 20) + "…"},
+		{"no white space, of a secret that was not met", strings.Repeat(unmet, 40), "…"},
+		{"a word of another tongue", "x" + strings.Repeat("\u3000", 16500/3) + met, "x…"},
+		{"short", "x" + strings.Repeat(" ", 1000) + met, "x " + Mark},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := Line(tt.text, 200); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+	// Wherever the cut falls, nothing of the secret is left.
+	for _, secret := range []string{met, phrase} {
+		for n := 0; n < len(secret); n += 7 {
+			text := "x" + strings.Repeat(" ", limit-1-n) + secret
+			if got := Quote(text, 200); got != "x…" {
+				t.Fatalf("cut at byte %d: %q", n, got)
+			}
+		}
+	}
+}
+
+func TestCut(t *testing.T) {
+	Remember("one two three")
+	for _, tt := range []struct {
+		text string
+		max  int
+		want string
+	}{
+		{"a b", 3, "a b"},
+		{"a b", 2, "a"},
+		{"a bc", 3, "a"},
+		{"abcd", 3, ""},
+		{"say one two thr", 14, "say"},
+		{"say one two three more", 16, "say"},
+		{"say one two three more", 20, "say " + Mark},
+		{"", 0, ""},
+		{"a", 0, ""},
+	} {
+		if got := Cut(tt.text, tt.max); got != tt.want {
+			t.Errorf("Cut(%q, %d) = %q, want %q", tt.text, tt.max, got, tt.want)
+		}
+	}
+}
+
+// TestFoldedSecret: a secret does not come about by what is done to make one line.
+func TestFoldedSecret(t *testing.T) {
+	New("folded secret of two lines")
+	if got, want := Line("a folded secret\n  of two lines b", 100), "a "+Mark+" b"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

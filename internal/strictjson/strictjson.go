@@ -45,6 +45,31 @@ type decoder struct {
 	err  *Error
 	// missing says that err is about something that is not there: a mistyped key may be why, and is told instead.
 	missing bool
+	// at is the place that was asked for last: the next one is mostly behind it.
+	at position
+}
+
+// A position is a place in a document.
+type position struct {
+	offset       int // in bytes, from 0
+	line, column int // both from 0; the column in characters
+}
+
+// position returns the place of an offset. For offsets that grow, all calls together read the document once.
+func (d *decoder) position(offset int) position {
+	p := d.at
+	if offset < p.offset {
+		p = position{}
+	}
+	between := d.data[p.offset:offset]
+	if i := strings.LastIndexByte(between, '\n'); i >= 0 {
+		p.line += strings.Count(between, "\n")
+		p.column, between = 0, between[i+1:]
+	}
+	p.column += utf8.RuneCountInString(between)
+	p.offset = offset
+	d.at = p
+	return p
 }
 
 func (d *decoder) fail(offset int, format string, args ...any) {
@@ -52,15 +77,8 @@ func (d *decoder) fail(offset int, format string, args ...any) {
 		return
 	}
 	offset = min(max(offset, 0), len(d.data))
-	before := d.data[:offset]
-	lineStart := strings.LastIndexByte(before, '\n') + 1
-	d.err = &Error{
-		File:   d.file,
-		Offset: offset,
-		Line:   strings.Count(before, "\n") + 1,
-		Column: utf8.RuneCountInString(before[lineStart:]) + 1,
-		Msg:    fmt.Sprintf(format, args...),
-	}
+	p := d.position(offset)
+	d.err = &Error{File: d.file, Offset: offset, Line: p.line + 1, Column: p.column + 1, Msg: fmt.Sprintf(format, args...)}
 }
 
 // Decode visits the object that data holds. The error is an [*Error], which names file for the document.
@@ -107,12 +125,14 @@ func Decode(file string, data []byte, visit func(*Object)) error {
 }
 
 func (d *decoder) visit(value gjson.Result, visit func(*Object)) {
-	o := &Object{d: d, start: value.Index, raw: value.Raw}
+	o := &Object{d: d, start: value.Index, raw: value.Raw, index: map[string]int{}}
 	value.ForEach(func(k, v gjson.Result) bool {
-		if _, ok := o.find(k.String()); ok {
-			d.fail(k.Index, "the key %q stands twice", k.String())
+		key := k.String()
+		if _, ok := o.index[key]; ok {
+			d.fail(k.Index, "the key %q stands twice", key)
 		}
-		o.members = append(o.members, member{key: k.String(), keyIndex: k.Index, value: v})
+		o.index[key] = len(o.members)
+		o.members = append(o.members, member{key: key, keyIndex: k.Index, value: v})
 		return true
 	})
 	visit(o)
@@ -124,7 +144,10 @@ func (d *decoder) visit(value gjson.Result, visit func(*Object)) {
 			if d.missing {
 				d.err, d.missing = nil, false
 			}
-			d.fail(m.keyIndex, "unknown key %q%s", m.key, suggest.DidYouMean(m.key, o.known))
+			if d.err == nil {
+				d.fail(m.keyIndex, "unknown key %q%s", m.key, suggest.DidYouMean(m.key, o.known))
+			}
+			return
 		}
 	}
 }
@@ -135,6 +158,7 @@ type Object struct {
 	start   int
 	raw     string
 	members []member
+	index   map[string]int // key → its place in members
 	known   []string
 	open    bool
 }
@@ -146,19 +170,10 @@ type member struct {
 	asked    bool
 }
 
-func (o *Object) find(key string) (int, bool) {
-	for i := range o.members {
-		if o.members[i].key == key {
-			return i, true
-		}
-	}
-	return 0, false
-}
-
 // get marks key as known and returns its value, if it is there and not of another type.
 func (o *Object) get(key, want string, ok func(gjson.Result) bool) (gjson.Result, bool) {
 	o.known = append(o.known, key)
-	i, found := o.find(key)
+	i, found := o.index[key]
 	if !found {
 		return gjson.Result{}, false
 	}
@@ -173,15 +188,14 @@ func (o *Object) get(key, want string, ok func(gjson.Result) bool) (gjson.Result
 
 // Has reports whether key is there. It does not make the key a known one.
 func (o *Object) Has(key string) bool {
-	_, ok := o.find(key)
+	_, ok := o.index[key]
 	return ok
 }
 
 // Pos returns where the object begins: line and column, from 1.
 func (o *Object) Pos() (line, column int) {
-	d := decoder{data: o.d.data}
-	d.fail(o.start, "")
-	return d.err.Line, d.err.Column
+	p := o.d.position(o.start)
+	return p.line + 1, p.column + 1
 }
 
 // Raw returns the object's text as it stands in the document.
@@ -275,7 +289,7 @@ func (o *Object) Objects(key string, visit func(i int, o *Object)) {
 // Failf reports a mistake in the value of key, or in the object where key is absent or "".
 // An unknown key that is found later is told instead of a mistake about an absent one.
 func (o *Object) Failf(key, format string, args ...any) {
-	i, ok := o.find(key)
+	i, ok := o.index[key]
 	if ok {
 		o.d.fail(o.members[i].value.Index, format, args...)
 		return
@@ -283,9 +297,6 @@ func (o *Object) Failf(key, format string, args ...any) {
 	o.d.missing = o.d.missing || o.d.err == nil
 	o.d.fail(o.start, format, args...)
 }
-
-// Failed reports whether a mistake was found, in this object or anywhere before it.
-func (o *Object) Failed() bool { return o.d.err != nil }
 
 func isString(v gjson.Result) bool { return v.Type == gjson.String }
 

@@ -3,8 +3,10 @@ package strictjson
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 type doc struct {
@@ -79,6 +81,81 @@ func TestErrors(t *testing.T) {
 			if err.Error() != tt.want {
 				t.Errorf("\n got %s\nwant %s", err, tt.want)
 			}
+		})
+	}
+}
+
+// TestLinear decodes what takes a minute where a key costs as much as there are keys before it, or a position as much as there is text before it.
+func TestLinear(t *testing.T) {
+	start := time.Now()
+	var keys, objects strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&keys, `,"%05d":1`, i)
+		fmt.Fprintf(&objects, `,{"a":%d}`, i%10)
+	}
+	open := func(o *Object) { o.AllowUnknown() }
+	if err := Decode("f", []byte("{"+keys.String()[1:]+"}"), open); err != nil {
+		t.Error(err)
+	}
+	var d doc
+	if err := Decode("f", []byte("{"+keys.String()[1:]+"}"), d.visit); err == nil || err.Error() != `f:1:2: unknown key "00000"` {
+		t.Error(err)
+	}
+	objectsText := `{"list":[` + objects.String()[1:] + `]}`
+	last := 0
+	if err := Decode("f", []byte(objectsText), func(o *Object) {
+		o.Objects("list", func(_ int, o *Object) {
+			o.AllowUnknown()
+			_, last = o.Pos()
+		})
+	}); err != nil || last != len(objectsText)-len(`{"a":9}]}`)+1 {
+		t.Errorf("%v, the last object is at column %d", err, last)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// TestPos asks for positions in no order.
+func TestPos(t *testing.T) {
+	text := "{\n \"a\": {},\n\n  \"é\": {}, \"b\": {}}"
+	err := Decode("f", []byte(text), func(o *Object) {
+		for _, want := range []struct {
+			key          string
+			line, column int
+		}{{"b", 4, 17}, {"a", 2, 7}, {"é", 4, 8}, {"b", 4, 17}, {"", 1, 1}} {
+			check := func(o *Object) {
+				if line, column := o.Pos(); line != want.line || column != want.column {
+					t.Errorf("%q is at %d:%d, want %d:%d", want.key, line, column, want.line, want.column)
+				}
+			}
+			if want.key == "" {
+				check(o)
+				continue
+			}
+			o.Object(want.key, check)
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// BenchmarkDecode shows that the time for a key does not depend on their number.
+func BenchmarkDecode(b *testing.B) {
+	for _, n := range []int{10, 100, 1000, 10000, 80000} {
+		b.Run(fmt.Sprint(n, " keys"), func(b *testing.B) {
+			var keys strings.Builder
+			for i := range n {
+				fmt.Fprintf(&keys, `,"%d":1`, i)
+			}
+			data := []byte("{" + keys.String()[1:] + "}")
+			for b.Loop() {
+				if err := Decode("f", data, (*Object).AllowUnknown); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/key")
 		})
 	}
 }

@@ -5,12 +5,14 @@ package subprocess
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -24,6 +26,7 @@ const MaxOutput = 1 << 20
 const (
 	maxStderr = 8 << 10 // how much of a program's standard error is kept, in bytes
 	maxQuoted = 300     // how much of what it said an error shows, in bytes
+	maxLines  = 1000    // how many lines of a failed program's output are remembered as secrets, whatever it said
 )
 
 var (
@@ -60,7 +63,7 @@ type Program struct {
 	// Stdin is its standard input; nil is the null device.
 	Stdin io.Reader
 	// ExplainsOnStdout is true for a program that says on standard output why it failed (docker's protocol does),
-	// and prints its secrets there only when it succeeds.
+	// and prints its secrets there in JSON. What stands before the first object or array is taken for the reason.
 	ExplainsOnStdout bool
 }
 
@@ -88,12 +91,13 @@ var errTooMuch = fmt.Errorf("printed more than %d bytes", MaxOutput)
 // The error is an [*ExitError] where the program failed. What the program printed counts as secret, and so do
 // the variables that are named like one: package redact remembers them before the program is quoted.
 func Run(ctx context.Context, e *env.Env, p Program) ([]byte, error) {
+	e.Volatile()
 	name := filepath.Base(p.Argv[0])
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	cmd := exec.CommandContext(running, p.Argv[0], p.Argv[1:]...)
 	stdout := &limited{max: MaxOutput, full: func() { stop(errTooMuch) }}
-	stderr := &limited{max: maxStderr}
+	stderr := &limited{max: maxStderr + 1} // one more, to see that it was cut
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = e.Dir, p.Stdin, stdout, stderr
 	if e.Environ != nil {
 		cmd.Env = e.Environ()
@@ -127,14 +131,44 @@ func said(cmd *exec.Cmd, p Program, stdout []byte, stderr string) string {
 			redact.Remember(value)
 		}
 	}
-	// Where an object begins, it may be the answer with the secret that could not be completed.
-	if explanation := bytes.TrimSpace(stdout); p.ExplainsOnStdout && len(explanation) > 0 && explanation[0] != '{' {
-		return redact.Quote(string(explanation), maxQuoted)
+	rememberAnswer(string(stdout))
+	rememberAnswer(stderr)
+	explanation := ""
+	if p.ExplainsOnStdout {
+		end := bytes.IndexAny(stdout, "{[")
+		if end < 0 {
+			end = len(stdout)
+		}
+		explanation, stdout = strings.TrimSpace(string(stdout[:end])), stdout[end:]
 	}
+	lines := 0
 	for line := range bytes.Lines(stdout) {
-		redact.Remember(string(bytes.TrimSpace(line)))
+		text := string(bytes.TrimSpace(line))
+		if lines++; lines <= maxLines || strings.Contains(stderr, text) {
+			redact.Remember(text)
+		}
 	}
-	return redact.Quote(stderr, maxQuoted)
+	if explanation != "" {
+		return redact.Quote(explanation, maxQuoted)
+	}
+	kept := redact.Cut(stderr, maxStderr)
+	if len(kept) < len(stderr) {
+		kept += " …"
+	}
+	return redact.Quote(kept, maxQuoted)
+}
+
+// rememberAnswer remembers the value of each "Secret" in what a program printed. It is the answer of docker's protocol,
+// which a program may have begun before it failed, or print among other things: no parser of JSON reads that.
+func rememberAnswer(text string) {
+	answer := regexp.MustCompile(`(?is)"secret"\s*:\s*"((?:[^"\\]|\\.)*)`)
+	for _, match := range answer.FindAllStringSubmatch(text, maxLines) {
+		redact.Remember(match[1])
+		var decoded string
+		if json.Unmarshal([]byte(`"`+match[1]+`"`), &decoded) == nil {
+			redact.Remember(decoded)
+		}
+	}
 }
 
 // secretName reports whether a variable is named like one that holds a secret.

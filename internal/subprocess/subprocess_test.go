@@ -76,6 +76,7 @@ func TestFind(t *testing.T) {
 
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
+	const answer = `{"Username":"bob","Secret":"a1,my;long-secret&value"}`
 	for _, tt := range []struct {
 		name, body string
 		stdin      string
@@ -97,6 +98,17 @@ func TestRun(t *testing.T) {
 		{name: "terminal escapes", body: `printf 'a\033[31mb\n' >&2; exit 1`, err: "tool failed (exit status 1): a?[31mb"},
 		{name: "explained on stdout", body: "echo no such login; exit 1", explains: true, err: "tool failed (exit status 1): no such login"},
 		{name: "an answer is no explanation", body: `echo '{"Secret": "` + canary + `-2"}'; echo oops >&2; exit 1`, explains: true, err: "tool failed (exit status 1): oops"},
+		{name: "an answer behind a warning", body: "echo 'WARN: slow'; echo '" + answer + "'; exit 1", explains: true, err: "tool failed (exit status 1): WARN: slow"},
+		{name: "an answer on the warning's line", body: "echo 'WARN: slow " + answer + "'; exit 1", explains: true, err: "tool failed (exit status 1): WARN: slow"},
+		{name: "a list", body: "echo 'WARN: slow'; echo '[\"" + canary + "-3\"]'; exit 1", explains: true, err: "tool failed (exit status 1): WARN: slow"},
+		{name: "an answer whose secret is in the warning", body: "echo 'WARN: a1,my;long-secret&value is old'; echo '" + answer + "'; exit 1", explains: true, err: "tool failed (exit status 1): WARN: [redacted] is old"},
+		{name: "an answer whose secret is on stderr", body: "echo '" + answer + "'; echo 'bad: a1,my;long-secret&value' >&2; exit 1", err: "tool failed (exit status 1): bad: [redacted]"},
+		{name: "an answer on stderr", body: `echo 'got {"Username":"bob","Secret":"d4,my;secret"}' >&2; exit 1`, explains: true, err: `tool failed (exit status 1): got {"Username":"bob","Secret":"[redacted]"}`},
+		{name: "an answer with escapes", body: `printf '%s\n' '{"secret" : "b2\"my;\u00e9t\u00e9"}'; echo 'bad: b2"my;été' >&2; exit 1`, err: "tool failed (exit status 1): bad: [redacted]"},
+		{name: "an answer that is cut off", body: `printf '{"Secret":"c3,my;secret'; echo 'bad: c3,my;secret' >&2; exit 1`, explains: true, err: "tool failed (exit status 1): bad: [redacted]"},
+		{name: "a secret that is cut off", body: `t=$(head -c 500 /dev/zero | tr '\0' q); echo "$t"; for i in $(seq 30); do printf '%s ' "$t" >&2; done; exit 1`, err: "tool failed (exit status 1): " + strings.Repeat("[redacted] ", 16) + "…"},
+		{name: "no white space", body: "head -c 9000 /dev/zero | tr '\\0' z >&2; exit 1", err: "tool failed (exit status 1): …"},
+		{name: "a secret behind many lines", body: "seq 5000; echo " + canary + "-4; echo bad " + canary + "-4 >&2; exit 1", err: "tool failed (exit status 1): bad [redacted]"},
 		{name: "too much output", body: "trap '' PIPE; yes 2>/dev/null; sleep 100", err: "tool printed more than 1048576 bytes"},
 		{name: "a child keeps the pipe open", body: "echo out; sleep 100 & echo $! >child", want: "out\n"},
 	} {
