@@ -1,11 +1,17 @@
-// Package cache remembers answers between runs of the program, which a build tool starts once per URL.
+// Package cache remembers answers between runs of the program, which a build tool starts once per URL, a hundred at a time.
 //
-// The seam is [Cache]: a question goes in with the function that answers it, and the answer comes out,
-// from memory or from that function. Whoever implements it decides how many processes may ask at once.
+// The seam is [Cache]: a question goes in with the function that answers it, and the answer comes out, from memory or from that function.
+// A hundred processes with one question make one of them answer it; the others wait for that answer.
+//
+// There are three caches. [None] remembers nothing. Agent, the default, keeps entries in the memory of a background process of the user's;
+// File keeps them in files. The latter two share what is hard: [Shared] decides who answers (flight.go), what may be used again (entry.go),
+// and what happens where the store cannot be reached: the question is answered here, as if there were no cache.
 package cache
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 
 	"github.com/fe055d52/credential-helper/helpers"
 )
@@ -16,19 +22,66 @@ type Key struct {
 	Helper, Rule string
 	// Scope is what [helpers.Helper.Scope] returned.
 	Scope string
+	// Context is what answers depend on beside their inputs: the directories that the user's and the workspace's files are found from.
+	Context string
+	// Part says that the question is asked while another one is being answered.
+	Part bool
 }
+
+// ID is the key in a form that says nothing of what is in it: "q", or "p" for a part, and 32 hexadecimal digits.
+func (k Key) ID() string {
+	h := sha256.New()
+	for _, part := range []string{k.Helper, k.Rule, k.Scope, k.Context} {
+		var n [8]byte
+		for i := range n {
+			n[i] = byte(len(part) >> (8 * i))
+		}
+		h.Write(n[:])
+		h.Write([]byte(part))
+	}
+	kind := "q"
+	if k.Part {
+		kind = "p"
+	}
+	return kind + hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// A Fill answers a question anew.
+type Fill func(ctx context.Context) (Entry, error)
 
 // A Cache answers questions.
 type Cache interface {
-	// Get returns the answer to key: a remembered one that has not expired, or the one that fill gives.
-	// An error of fill is returned as it is.
-	Get(ctx context.Context, key Key, fill func(context.Context) (helpers.Response, error)) (helpers.Response, error)
+	// Get returns the answer to key: a remembered one that may be used again, or the one that fill gives.
+	// An error of fill is returned as it is; to those who waited for it, with the same text and hint.
+	Get(ctx context.Context, key Key, fill Fill) (helpers.Response, error)
+
+	// Drop forgets entries: those that cannot be watched for changes (a keyring's), or all.
+	Drop(ctx context.Context, what What) error
+
+	// Close ends what the cache still does in the background, within a moment.
+	Close()
 }
+
+// What names the entries to drop.
+type What string
+
+const (
+	Expired  What = "expired"
+	Volatile What = "volatile"
+	All      What = "all"
+)
 
 // None remembers nothing: every question is answered anew. CREDENTIAL_HELPER_STANDALONE=1 asks for it.
 type None struct{}
 
 // Get returns what fill gives.
-func (None) Get(ctx context.Context, _ Key, fill func(context.Context) (helpers.Response, error)) (helpers.Response, error) {
-	return fill(ctx)
+func (None) Get(ctx context.Context, _ Key, fill Fill) (helpers.Response, error) {
+	e, err := fill(ctx)
+	return e.Response, err
 }
+
+// Drop does nothing.
+func (None) Drop(context.Context, What) error { return nil }
+
+// Close does nothing.
+func (None) Close() {}

@@ -8,6 +8,8 @@ package wire
 import (
 	"errors"
 	"io"
+	"slices"
+	"unsafe"
 )
 
 // Magic begins each frame. Its last byte is the version of the protocol: it changes with the meaning of any message but Quit.
@@ -21,7 +23,7 @@ const maxFields = 4096
 
 // Operations of a client.
 const (
-	Ask    = 'a' // build, URI, guess, then a path and its sum for each configuration file → Answer, Hit or Miss
+	Ask    = 'a' // build, URI, flags (g: guess registries, n: the file is named by a variable), context, then path and sum of each configuration file → Answer, Hit or Miss
 	Load   = 'l' // build, key → Entry or Miss
 	Save   = 's' // build, key, entry → Done
 	Drop   = 'd' // build, what ("expired", "volatile", "all") → Done with the number of entries dropped
@@ -60,7 +62,7 @@ func Append(b []byte, m Message) []byte {
 	for _, f := range m.Fields {
 		n += 4 + len(f)
 	}
-	b = append(b, Magic...)
+	b = append(slices.Grow(b, len(Magic)+4+n), Magic...)
 	b = appendLen(b, n)
 	b = append(b, m.Op)
 	for _, f := range m.Fields {
@@ -102,18 +104,30 @@ func Read(r io.Reader) (Message, error) {
 		}
 		return Message{}, err
 	}
-	text := string(body)
-	for len(body) > 0 {
-		if len(body) < 4 || len(m.Fields) == maxFields {
-			return Message{}, ErrFrame
+	// Nobody changes the body any more.
+	return m, m.split(unsafe.String(unsafe.SliceData(body), len(body)))
+}
+
+// split cuts a body into the fields, which are counted beforehand: memory is what this costs.
+func (m *Message) split(body string) error {
+	count := 0
+	for rest := body; len(rest) > 0; count++ {
+		if len(rest) < 4 || count == maxFields {
+			return ErrFrame
 		}
-		n := length(body[:4])
-		if n < 0 || n > len(body)-4 {
-			return Message{}, ErrFrame
+		n := length([]byte(rest[:4]))
+		if n < 0 || n > len(rest)-4 {
+			return ErrFrame
 		}
-		at := len(text) - len(body) + 4
-		m.Fields = append(m.Fields, text[at:at+n])
-		body = body[4+n:]
+		rest = rest[4+n:]
 	}
-	return m, nil
+	if count == 0 {
+		return nil
+	}
+	m.Fields = make([]string, count)
+	for i := range m.Fields {
+		n := length([]byte(body[:4]))
+		m.Fields[i], body = body[4:4+n], body[4+n:]
+	}
+	return nil
 }

@@ -2,14 +2,10 @@
 //
 // A lookup records what it reads; the record is kept beside the answer, and an answer is used again only while nothing in it has changed.
 // A file is known by its size, times, inode and device; a value by a keyed hash, so that what is kept does not show it.
-// The package imports package os, what that imports, and the hash, because the path of a hit goes through it before the rest of the program starts.
+// On Linux it does not import package os, because the path of a hit goes through it before that is initialized (see package warm).
 package inputs
 
-import (
-	"os"
-
-	"github.com/dchest/siphash"
-)
+import "github.com/dchest/siphash"
 
 // Kinds of inputs.
 const (
@@ -36,7 +32,7 @@ func Variable(salt Salt, value string, set bool) string {
 		return "" // no salt, no sum: equal to nothing that was recorded
 	}
 	a, b := siphash.Hash128(word(salt[:8]), word(salt[8:]), []byte(value))
-	return hex(hex("", a), b)
+	return hex(a, b)
 }
 
 func word(s Salt) (w uint64) {
@@ -46,37 +42,15 @@ func word(s Salt) (w uint64) {
 	return w
 }
 
-// Stat returns what a file is known by, from os.Stat, and "-" for one that is not there.
-// It is "" for one that cannot be looked at, which is equal to nothing that was recorded.
-func Stat(path string) string {
-	info, err := os.Stat(path)
-	return Sum(info, err)
-}
-
-// Sum is Stat for a file that was looked at already.
-func Sum(info os.FileInfo, err error) string {
-	if err != nil {
-		if os.IsNotExist(err) || isNotDir(err) {
-			return "-"
+// hex writes numbers of 16 hexadecimal digits each. Package strconv does not pad, and fmt is initialized late.
+func hex(words ...uint64) string {
+	digits := make([]byte, 0, 16*6)
+	for _, w := range words {
+		for shift := 60; shift >= 0; shift -= 4 {
+			digits = append(digits, "0123456789abcdef"[w>>shift&15])
 		}
-		return ""
 	}
-	sum := hex("", uint64(info.Size()))
-	sum = hex(sum, uint64(info.ModTime().UnixNano()))
-	sum = hex(sum, uint64(info.Mode()))
-	for _, word := range identity(info) {
-		sum = hex(sum, word)
-	}
-	return sum
-}
-
-// hex appends a number of 16 hexadecimal digits: package strconv would be initialized too late.
-func hex(s string, n uint64) string {
-	var digits [16]byte
-	for i := range digits {
-		digits[i] = "0123456789abcdef"[n>>(60-4*i)&15]
-	}
-	return s + string(digits[:])
+	return string(digits)
 }
 
 // Unchanged reports whether in is still as it was recorded, under the salt of its record.

@@ -1,10 +1,8 @@
 // Package place says where the program's files are: the workspace, the configuration files, the directory and socket of the agent.
 //
-// It imports package os and what that imports, and no more, because the path of a hit goes through it before the rest
-// of the program starts (see package warm). A test there holds that.
+// On Linux it does not import package os, because the path of a hit goes through it before that is initialized (see package warm).
+// A test there holds that.
 package place
-
-import "os"
 
 // Names of the variables that say where things are.
 const (
@@ -38,7 +36,7 @@ func Workspace(get Getenv, dir string) string {
 	}
 	for at := dir; at != ""; {
 		for _, marker := range workspaceMarkers {
-			if info, err := os.Stat(Join(at, marker)); err == nil && !info.IsDir() {
+			if dir, there := look(Join(at, marker)); there && !dir {
 				return at
 			}
 		}
@@ -71,7 +69,7 @@ func Context(home, workspace, dir string) string { return home + "\x00" + worksp
 // else "run" below "credential-helper" in the user's cache directory. It is "" where there is neither.
 func RunDir(get Getenv, cacheDir string) string {
 	if v := get.Var("XDG_RUNTIME_DIR"); IsAbs(v) {
-		if info, err := os.Stat(v); err == nil && info.IsDir() {
+		if dir, _ := look(v); dir {
 			return Join(v, "credential-helper")
 		}
 	}
@@ -116,17 +114,4 @@ func ParseBuild(s string) (b Build) {
 		b.Size |= int64(s[8+i]) << (8 * i)
 	}
 	return b
-}
-
-// ThisBuild returns the running program's Build, the zero one where its file cannot be found any more.
-func ThisBuild() Build {
-	path, err := os.Executable()
-	if err != nil {
-		return Build{}
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return Build{}
-	}
-	return Build{ModTime: info.ModTime().UnixNano(), Size: info.Size()}
 }

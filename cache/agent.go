@@ -1,0 +1,538 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fe055d52/credential-helper/cache/wire"
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/place"
+)
+
+// ErrRunning is returned by Serve where an agent runs already.
+var ErrRunning = errors.New("an agent is running already")
+
+// maxConnections is how many clients an agent serves at once; more wait until one is done.
+const maxConnections = 512
+
+// A Question is what a client asks before it has read any configuration.
+type Question struct {
+	URI string
+	// Guess says that CREDENTIAL_HELPER_GUESS_OCI_REGISTRY is set.
+	Guess bool
+	// Named says that CREDENTIAL_HELPER_CONFIG_FILE names the one file.
+	Named bool
+	// Context is what answers depend on beside their inputs: see [Key].
+	Context string
+	// Files are the paths of the configuration files that the client would read, and their sums.
+	Files [][2]string
+}
+
+// An Asked is what an agent finds for a URL.
+type Asked struct {
+	// Key names the entry that answers. Its ID is empty where Text is the answer.
+	Key Key
+	// Text is the answer for standard output, which needs no entry: there is no opinion about that URL.
+	Text []byte
+}
+
+// An Agent keeps entries in memory for all processes of one user. It is what agent-launch runs.
+type Agent struct {
+	Dir, Socket string
+	PIDFile     string // where its process id is written; empty: nowhere
+	Build       place.Build
+	// Idle is how long the agent stays without being asked anything; Prune is how often it forgets what is over.
+	// Neither happens where the duration is not positive.
+	Idle, Prune time.Duration
+	// MaxEntries is how many entries are kept; 0 means 10,000.
+	MaxEntries int
+	// Preload, where not nil, is read for what the process that started the agent says to it.
+	Preload *os.File
+	// Starting, where not nil, is the lock that tells others that the agent is about to serve. It is closed when it does.
+	Starting *os.File
+	// Ask finds what answers a question. ok is false where a client has to see for itself.
+	Ask func(q Question) (a Asked, ok bool)
+	// Encode writes an answer for standard output; ok is false for one that may not be used any more.
+	Encode func(helpers.Response) (text []byte, ok bool)
+	// Log is told what happens, without secrets. It may be nil.
+	Log func(format string, args ...any)
+
+	memory     *memory
+	preloading sync.Mutex
+	heard      []byte // of Preload, what is not a whole frame yet
+	began      time.Time
+	lastUsed   atomic.Int64 // nanoseconds since began
+	hits       atomic.Int64
+	misses     atomic.Int64
+	saved      atomic.Int64
+	quit       chan string
+	silent     sync.Map    // of *net.UnixConn that have not asked anything since their last reply
+	ending     atomic.Bool // no request is waited for any more
+	socket     os.FileInfo
+	now        func() time.Time // the clock by which entries end; time.Now unless a test sets it
+}
+
+// A Status is what an agent tells of itself.
+type Status struct {
+	PID     int    `json:"pid"`
+	Build   string `json:"build"`
+	Uptime  int64  `json:"uptime_seconds"`
+	Entries int    `json:"entries"`
+	Hits    int64  `json:"hits"`
+	Misses  int64  `json:"misses"`
+	Saved   int64  `json:"exchanges_saved"`
+}
+
+// Serve answers clients until the agent is idle for too long or is asked to quit. It returns nil then, and [ErrRunning] where another one runs.
+func (a *Agent) Serve() error {
+	a.prepare()
+	if err := secureDir(a.Dir); err != nil {
+		return err
+	}
+	alive, err := a.succeed(filepath.Join(a.Dir, "agent.lock"))
+	if err != nil {
+		return err
+	}
+	defer alive.release()
+
+	// Whoever has the lock owns the socket's place; a socket that is there was left behind.
+	if err := checkSocket(a.Socket); err != nil {
+		return err
+	}
+	if err := os.Remove(a.Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("making room for the socket: %w", err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: a.Socket, Net: "unix"})
+	if err != nil {
+		return err
+	}
+	l.SetUnlinkOnClose(false) // it would also remove the socket of an agent that was started after this one's was removed
+	defer l.Close()
+	if err := os.Chmod(a.Socket, 0o600); err != nil {
+		return err
+	}
+	if a.socket, err = os.Lstat(a.Socket); err != nil {
+		return err
+	}
+	if a.PIDFile != "" {
+		if err := os.WriteFile(a.PIDFile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+			a.log("the process id is not written: %s", err)
+		} else {
+			defer os.Remove(a.PIDFile)
+		}
+	}
+	if a.Starting != nil {
+		_ = a.Starting.Close()
+	}
+	a.drain()
+	a.log("serving on %s, process %d", a.Socket, os.Getpid())
+
+	var clients sync.WaitGroup
+	clients.Go(func() { a.accept(l, &clients) })
+	why := a.watch()
+	a.log("ending: %s", why)
+	if a.socketIsOurs() {
+		_ = os.Remove(a.Socket)
+	}
+	// No new clients; those who are here get their reply, and those who say nothing are not waited for.
+	_ = l.Close()
+	a.ending.Store(true)
+	a.silent.Range(func(conn, _ any) bool {
+		_ = conn.(*net.UnixConn).SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+		return true
+	})
+	done := make(chan struct{})
+	go func() { clients.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(time.Second):
+	}
+	a.memory.drop(All)
+	return nil
+}
+
+// prepare makes the agent ready for requests.
+func (a *Agent) prepare() {
+	if a.now == nil {
+		a.now = time.Now
+	}
+	most := a.MaxEntries
+	if most <= 0 {
+		most = maxEntries
+	}
+	a.began = time.Now()
+	a.memory = newMemory(most, a.now)
+	a.quit = make(chan string, 1)
+}
+
+// succession is how long an agent that ends may take for it, until its successor gives up.
+const succession = 2 * time.Second
+
+// succeed takes the lock that says that an agent is alive. Where one is that stays, it passes on to it what this one was told, and returns ErrRunning.
+// One that is just ending is waited for, and one that has only just begun: nobody else would hear what this one was told.
+func (a *Agent) succeed(path string) (*lock, error) {
+	for deadline := time.Now().Add(succession); ; time.Sleep(2 * time.Millisecond) {
+		f, err := openLock(path)
+		if err != nil {
+			return nil, err
+		}
+		if alive, err := tryLock(f); alive != nil || err != nil {
+			return alive, err
+		}
+		if a.forward() || time.Now().After(deadline) {
+			return nil, ErrRunning
+		}
+	}
+}
+
+// checkSocket reports why there is no room for a socket at path: what is there is not one, and so not ours to remove.
+func checkSocket(path string) error {
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode()&os.ModeSocket == 0 {
+		return fmt.Errorf("making room for the socket: %s is there and is not a socket", path)
+	}
+	return nil
+}
+
+// socketIsOurs reports whether clients that go to the socket's path come to this agent.
+func (a *Agent) socketIsOurs() bool {
+	info, err := os.Lstat(a.Socket)
+	return err == nil && os.SameFile(info, a.socket)
+}
+
+func (a *Agent) log(format string, args ...any) {
+	if a.Log != nil {
+		a.Log(format, args...)
+	}
+}
+
+// watch waits for the end and says why it came.
+func (a *Agent) watch() string {
+	tick := func(d time.Duration) (<-chan time.Time, func()) {
+		if d <= 0 {
+			return nil, func() {}
+		}
+		t := time.NewTicker(d)
+		return t.C, t.Stop
+	}
+	prune, stopPrune := tick(a.Prune)
+	defer stopPrune()
+	idle, stopIdle := tick(max(a.Idle/20, min(a.Idle, 10*time.Millisecond)))
+	defer stopIdle()
+	for {
+		select {
+		case why := <-a.quit:
+			return why
+		case <-prune:
+			a.drain()
+			if !a.socketIsOurs() {
+				return "the socket is gone: nobody finds this agent any more"
+			}
+			if n := a.memory.drop(Expired); n > 0 {
+				a.log("pruned %d entries, %d are left", n, a.memory.len())
+			}
+		case <-idle:
+			if time.Since(a.began)-time.Duration(a.lastUsed.Load()) >= a.Idle {
+				return "idle for " + a.Idle.String()
+			}
+		}
+	}
+}
+
+// accept serves clients until the listener is closed.
+func (a *Agent) accept(l *net.UnixListener, clients *sync.WaitGroup) {
+	slots := make(chan struct{}, maxConnections)
+	buf := make([]byte, 16<<10)
+	for {
+		conn, err := l.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			// Out of descriptors, mostly: those who are here will leave.
+			a.log("accepting a client: %s", err)
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		if _, err := peer(conn); err != nil {
+			a.log("refusing a client: %s", err)
+			_ = conn.Close()
+			continue
+		}
+		// Most clients ask one question, which is here already: it is answered without a goroutine, which would have to be woken.
+		n, _ := readAvailable(conn, buf)
+		if a.answerAtOnce(conn, buf[:n]) {
+			_ = conn.Close()
+			continue
+		}
+		slots <- struct{}{}
+		said := bytes.Clone(buf[:n])
+		clients.Go(func() {
+			defer func() {
+				a.silent.Delete(conn)
+				_ = conn.Close()
+				<-slots
+			}()
+			a.serve(conn, io.MultiReader(bytes.NewReader(said), conn))
+		})
+	}
+}
+
+// answerAtOnce answers a client whose only request so far is a whole Ask. It reports whether that is so.
+func (a *Agent) answerAtOnce(conn *net.UnixConn, said []byte) bool {
+	r := bytes.NewReader(said)
+	m, err := wire.Read(r)
+	if err != nil || m.Op != wire.Ask || r.Len() > 0 {
+		return false
+	}
+	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = conn.Write(wire.Append(nil, a.reply(m)))
+	return true
+}
+
+// clientPatience is how long a client may say nothing before its connection is closed. A client that waits for another process is one.
+const clientPatience = 30 * time.Second
+
+func (a *Agent) serve(conn *net.UnixConn, r io.Reader) {
+	for {
+		_ = conn.SetDeadline(time.Now().Add(clientPatience))
+		a.silent.Store(conn, true)
+		if a.ending.Load() {
+			return
+		}
+		m, err := wire.Read(r)
+		a.silent.Delete(conn)
+		if errors.Is(err, wire.ErrMagic) && m.Op == wire.Quit {
+			a.stop("asked to, by a client of another version")
+			_, _ = conn.Write(wire.Append(nil, wire.Message{Op: wire.Done}))
+			return
+		}
+		if err != nil {
+			if errors.Is(err, wire.ErrFrame) || errors.Is(err, wire.ErrMagic) {
+				_, _ = conn.Write(wire.Append(nil, wire.Message{Op: wire.Error, Fields: []string{err.Error()}}))
+			}
+			return
+		}
+		if _, err := conn.Write(wire.Append(nil, a.reply(m))); err != nil || m.Op == wire.Quit {
+			return
+		}
+	}
+}
+
+func (a *Agent) stop(why string) {
+	select {
+	case a.quit <- why:
+	default:
+	}
+}
+
+// reply answers one request.
+func (a *Agent) reply(m wire.Message) wire.Message {
+	refuse := func(text string) wire.Message { return wire.Message{Op: wire.Error, Fields: []string{text}} }
+	if len(m.Fields) == 0 {
+		return refuse("the request does not name the client's build")
+	}
+	build, fields := place.ParseBuild(m.Fields[0]), m.Fields[1:]
+	switch m.Op {
+	case wire.Quit:
+		a.stop("asked to")
+		return wire.Message{Op: wire.Done}
+	case wire.Status:
+		text, err := json.Marshal(a.Status())
+		if err != nil {
+			return refuse(err.Error())
+		}
+		return wire.Message{Op: wire.Done, Fields: []string{string(text)}}
+	}
+	// What another build asks for, or stores, may not mean the same here.
+	switch {
+	case build == a.Build:
+		a.lastUsed.Store(int64(time.Since(a.began)))
+	case build.ModTime >= a.Build.ModTime: // equal where all files have one time, as in a container image: which one is newer is not known
+		return wire.Message{Op: wire.Older}
+	default:
+		return wire.Message{Op: wire.Newer}
+	}
+	switch {
+	case m.Op == wire.Ask && len(fields) >= 3 && len(fields)%2 == 1:
+		q := Question{URI: fields[0], Guess: strings.Contains(fields[1], "g"), Named: strings.Contains(fields[1], "n"), Context: fields[2]}
+		for i := 3; i < len(fields); i += 2 {
+			q.Files = append(q.Files, [2]string{fields[i], fields[i+1]})
+		}
+		return a.ask(q)
+	case m.Op == wire.Load && len(fields) == 1:
+		return a.load(fields[0])
+	case m.Op == wire.Save && len(fields) == 2:
+		if err := a.save(fields[0], fields[1]); err != nil {
+			return refuse(err.Error())
+		}
+		return wire.Message{Op: wire.Done}
+	case m.Op == wire.Drop && len(fields) == 1:
+		what := What(fields[0])
+		if what != Expired && what != Volatile && what != All {
+			return refuse("nothing is called " + strconv.Quote(fields[0]))
+		}
+		n := a.memory.drop(what)
+		if n > 0 {
+			a.log("dropped %d entries (%s)", n, what)
+		}
+		return wire.Message{Op: wire.Done, Fields: []string{strconv.Itoa(n)}}
+	}
+	return refuse("unknown request")
+}
+
+// ask answers for a URL at once, where an entry for it is there.
+func (a *Agent) ask(q Question) wire.Message {
+	miss := wire.Message{Op: wire.Miss}
+	if a.Ask == nil {
+		return miss
+	}
+	asked, ok := a.Ask(q)
+	if !ok {
+		return miss
+	}
+	if asked.Text != nil {
+		a.hits.Add(1)
+		return wire.Message{Op: wire.Answer, Fields: []string{string(asked.Text)}}
+	}
+	a.drain()
+	it, ok := a.memory.get(asked.Key.ID())
+	if !ok || it.failure {
+		return miss // the client asks again, and is counted then
+	}
+	reply, ok := a.hit(it)
+	if !ok {
+		return miss
+	}
+	a.count(it)
+	return reply
+}
+
+// hit returns the reply that an entry is to an Ask. It is kept while it stays the same: what is told of the expiry
+// changes only when less than three minutes are left (see helpers.WithMargin).
+func (a *Agent) hit(it *item) (wire.Message, bool) {
+	if kept := it.reply.Load(); kept != nil && it.expires.Sub(a.now()) > 3*time.Minute {
+		return *kept, true
+	}
+	e, err := decode(it.data)
+	if err != nil || !e.fresh(a.now()) {
+		return wire.Message{}, false
+	}
+	text, ok := a.Encode(e.Response)
+	if !ok {
+		return wire.Message{}, false
+	}
+	reply := wire.Message{Op: wire.Hit, Fields: []string{string(text), string(e.Salt)}}
+	for _, in := range e.Inputs {
+		reply.Fields = append(reply.Fields, in.Kind, in.Name, in.Sum)
+	}
+	it.reply.Store(&reply)
+	return reply, true
+}
+
+func (a *Agent) count(it *item) {
+	a.hits.Add(1)
+	if it.exchanged {
+		a.saved.Add(1)
+	}
+}
+
+func (a *Agent) load(id string) wire.Message {
+	a.drain()
+	it, ok := a.memory.get(id)
+	if !ok {
+		a.misses.Add(1)
+		return wire.Message{Op: wire.Miss}
+	}
+	if !it.failure {
+		a.count(it)
+	}
+	return wire.Message{Op: wire.Entry, Fields: []string{string(it.data)}}
+}
+
+func (a *Agent) save(id, data string) error {
+	if len(id) > 64 {
+		return errors.New("the key is too long")
+	}
+	e, err := decode([]byte(data))
+	if err != nil {
+		return err
+	}
+	a.memory.put(id, []byte(data), &e)
+	return nil
+}
+
+// drain reads what the process that started the agent has said so far. It is done before anybody is told that there is no entry:
+// that process may have let the others go on as soon as it had written its answer.
+func (a *Agent) drain() {
+	a.preloading.Lock()
+	defer a.preloading.Unlock()
+	for a.Preload != nil {
+		var chunk [32 << 10]byte
+		n, err := readAvailable(a.Preload, chunk[:])
+		a.heard = append(a.heard, chunk[:n]...)
+		for {
+			r := bytes.NewReader(a.heard)
+			m, err := wire.Read(r)
+			if err != nil {
+				break // not all of a frame is there yet
+			}
+			a.heard = a.heard[len(a.heard)-r.Len():]
+			if m.Op == wire.Save { // nothing else makes sense where nobody hears the reply
+				a.reply(m)
+			}
+		}
+		switch {
+		case errors.Is(err, errNothingYet):
+			return
+		case err != nil || len(a.heard) > wire.MaxFrame:
+			_ = a.Preload.Close()
+			a.Preload, a.heard = nil, nil
+		}
+	}
+}
+
+// forward passes on what the starting process says to the agent that runs already. It reports false where that one does not answer,
+// or is about to be replaced.
+func (a *Agent) forward() bool {
+	c := Client{Dir: a.Dir, Socket: a.Socket, Build: a.Build}
+	defer c.Close()
+	reply, err := c.roundTrip(context.Background(), wire.Message{Op: wire.Drop, Fields: []string{a.Build.String(), string(Expired)}})
+	if err != nil || reply.Op == wire.Older {
+		return false
+	}
+	if a.Starting != nil {
+		_ = a.Starting.Close()
+	}
+	if a.Preload == nil {
+		return true
+	}
+	_ = a.Preload.SetReadDeadline(time.Now().Add(10 * time.Second))
+	for {
+		m, err := wire.Read(a.Preload)
+		if err != nil {
+			return true
+		}
+		_, _ = c.roundTrip(context.Background(), m)
+	}
+}
+
+// Status returns what the agent tells of itself.
+func (a *Agent) Status() Status {
+	return Status{
+		PID: os.Getpid(), Build: time.Unix(0, a.Build.ModTime).UTC().Format(time.RFC3339), Uptime: int64(time.Since(a.began).Seconds()), Entries: a.memory.len(),
+		Hits: a.hits.Load(), Misses: a.misses.Load(), Saved: a.saved.Load(),
+	}
+}

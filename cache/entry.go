@@ -1,0 +1,187 @@
+package cache
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/inputs"
+	"github.com/fe055d52/credential-helper/internal/place"
+	"github.com/fe055d52/credential-helper/internal/redact"
+)
+
+// How long answers are kept, at most.
+const (
+	lifeUnknown  = 15 * time.Minute // of an answer that does not say when it expires
+	lifeVolatile = 5 * time.Minute  // of one made from something that cannot be watched: a keyring, a program's output
+	lifeNegative = time.Minute      // of one without headers
+	lifeFailure  = 10 * time.Second // of a failure: it is for those who waited for it, and no one else
+)
+
+// An Entry is an answer, and what it was made from.
+type Entry struct {
+	Response helpers.Response
+	// Inputs are what the answer depends on, under Salt. An answer is used again only while they are unchanged.
+	Inputs []inputs.Input
+	Salt   inputs.Salt
+	// Volatile says that it also depends on what cannot be watched.
+	Volatile bool
+
+	// failure says that there is no answer, and why.
+	failure *failure
+	// stored is when the entry was made, until when it may be used. Both are wall clock times.
+	stored, until time.Time
+}
+
+// A failure is an error in a form that can be told to another process. It holds no secret: it was going to be printed.
+type failure struct {
+	Text string `json:"text"`
+	Hint string `json:"hint,omitempty"`
+}
+
+func (f *failure) err() error {
+	err := errors.New(f.Text)
+	if f.Hint != "" {
+		return helpers.WithHint(err, "%s", f.Hint)
+	}
+	return err
+}
+
+// seal sets the entry's times. It reports whether there is any point in keeping it.
+func (e *Entry) seal(now time.Time) bool {
+	life := maxLife
+	switch {
+	case e.failure != nil:
+		life = lifeFailure
+	case e.Response.Empty():
+		life = lifeNegative
+	case e.Response.Expires.IsZero():
+		life = lifeUnknown
+	}
+	if e.Volatile {
+		life = min(life, lifeVolatile)
+	}
+	e.stored, e.until = now, now.Add(life)
+	if x := e.Response.Expires; !x.IsZero() {
+		if told := helpers.WithMargin(x, now); told.Before(e.until) {
+			e.until = told
+		}
+	}
+	return e.until.After(now)
+}
+
+// fresh reports whether the entry's time is not over. An entry from the future is not fresh: the clock was set back since,
+// and how much of its life is left is not known.
+func (e *Entry) fresh(now time.Time) bool {
+	return now.Before(e.until) && !now.Add(time.Second).Before(e.stored)
+}
+
+// unchanged reports whether all that the entry was made from is as it was.
+func (e *Entry) unchanged(get place.Getenv) bool { return inputs.Unchanged(e.Inputs, e.Salt, get) }
+
+// wireEntry is the form in which an entry is kept and sent.
+type wireEntry struct {
+	Headers  map[string][]string `json:"headers"`
+	Expires  int64               `json:"expires,omitempty"` // in seconds since 1970; tokens may say that they live for centuries
+	Stored   int64               `json:"stored"`            // in nanoseconds, as Until
+	Until    int64               `json:"until"`
+	Volatile bool                `json:"volatile,omitempty"`
+	Salt     []byte              `json:"salt,omitempty"`
+	Inputs   []inputs.Input      `json:"inputs,omitempty"`
+	Failure  *failure            `json:"failure,omitempty"`
+}
+
+// encode returns the entry's bytes. They hold its secrets.
+func (e *Entry) encode() ([]byte, error) {
+	w := wireEntry{
+		Stored: e.stored.UnixNano(), Until: e.until.UnixNano(), Volatile: e.Volatile,
+		Salt: []byte(e.Salt), Inputs: e.Inputs, Failure: e.failure,
+	}
+	if !e.Response.Expires.IsZero() {
+		w.Expires = e.Response.Expires.Unix()
+	}
+	w.Headers = make(map[string][]string, len(e.Response.Headers))
+	for name, values := range e.Response.Headers {
+		for _, v := range values {
+			w.Headers[name] = append(w.Headers[name], v.Reveal())
+		}
+	}
+	return json.Marshal(w)
+}
+
+// maxLife is the longest that any entry lives, whatever its token says: what says more is corrupt.
+const maxLife = 31 * 24 * time.Hour
+
+// decode reads what encode wrote. Whatever else it is given is an error, and never an answer that could not be sent.
+func decode(data []byte) (Entry, error) {
+	var w wireEntry
+	if err := json.Unmarshal(data, &w); err != nil {
+		return Entry{}, errors.New("the entry is not valid JSON")
+	}
+	e := Entry{
+		stored: time.Unix(0, w.Stored), until: time.Unix(0, w.Until), Volatile: w.Volatile,
+		Salt: inputs.Salt(w.Salt), Inputs: w.Inputs, failure: w.Failure,
+	}
+	if w.Stored <= 0 || w.Until <= w.Stored || e.until.Sub(e.stored) > maxLife {
+		return Entry{}, errors.New("the entry's times make no sense")
+	}
+	if w.Expires != 0 {
+		e.Response.Expires = time.Unix(w.Expires, 0)
+		if e.Response.Expires.Before(e.until) {
+			return Entry{}, errors.New("the entry outlives its token")
+		}
+	}
+	if w.Failure != nil && (len(w.Headers) > 0 || w.Failure.Text == "") {
+		return Entry{}, errors.New("the entry is a failure and an answer, or neither")
+	}
+	for name, values := range w.Headers {
+		if err := helpers.CheckHeaderName(name); err != nil {
+			return Entry{}, fmt.Errorf("the entry's header name: %w", err)
+		}
+		if e.Response.Headers == nil {
+			e.Response.Headers = make(map[string][]redact.Secret, len(w.Headers))
+		}
+		for _, v := range values {
+			secret := redact.Hold(v)
+			if err := helpers.CheckHeaderValue(secret); err != nil {
+				return Entry{}, fmt.Errorf("the entry's header %s: %w", name, err)
+			}
+			e.Response.Headers[name] = append(e.Response.Headers[name], secret)
+		}
+		if len(e.Response.Headers[name]) == 0 {
+			return Entry{}, fmt.Errorf("the entry's header %s has no value", name)
+		}
+	}
+	return e, nil
+}
+
+// Describe returns an encoded entry as JSON without its secrets.
+func Describe(data string) string {
+	e, err := decode([]byte(data))
+	if err != nil {
+		return `"` + err.Error() + `"`
+	}
+	d := struct {
+		Headers  map[string][]redact.Secret `json:"headers"` // a Secret is JSON without its text
+		Expires  *time.Time                 `json:"expires,omitempty"`
+		Stored   time.Time                  `json:"stored"`
+		Until    time.Time                  `json:"until"`
+		Volatile bool                       `json:"volatile"`
+		Inputs   []inputs.Input             `json:"inputs"`
+		Failure  *failure                   `json:"failure,omitempty"`
+	}{Headers: e.Response.Headers, Stored: e.stored.UTC(), Until: e.until.UTC(), Volatile: e.Volatile, Failure: e.failure}
+	if !e.Response.Expires.IsZero() {
+		expires := e.Response.Expires.UTC()
+		d.Expires = &expires
+	}
+	for _, in := range e.Inputs {
+		d.Inputs = append(d.Inputs, inputs.Input{Kind: in.Kind, Name: in.Name})
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		return `"` + err.Error() + `"`
+	}
+	return string(text)
+}

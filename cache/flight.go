@@ -1,0 +1,167 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/place"
+	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/fe055d52/credential-helper/internal/trace"
+)
+
+// A store keeps entries where other processes of the user's find them.
+type store interface {
+	// load returns an entry. err is not nil where the store cannot be reached; it wraps errGivenUp where that will not change.
+	load(ctx context.Context, id string) (e Entry, found bool, err error)
+	// save keeps an entry. Where the store is still starting, it may be kept later.
+	save(ctx context.Context, id string, e Entry) error
+	// start makes an unreachable store reachable soon; it is an error where that cannot be done. It does not wait for it.
+	start(ctx context.Context) error
+	// awaitStart waits while another process makes the store reachable, and reports whether one did.
+	awaitStart(ctx context.Context) bool
+	// drop forgets entries.
+	drop(ctx context.Context, what What) error
+	close()
+}
+
+// Shared is a cache that processes of one user share: a store for the entries, and locks that decide who answers.
+type Shared struct {
+	store store
+	locks locks
+	get   place.Getenv
+	now   func() time.Time
+}
+
+// Get implements [Cache].
+//
+// Whoever gets the key's lock answers the question, the leader; who does not get it waits until it is free, and looks again.
+// The system frees the lock of a leader that dies, and the next one takes it. A leader's failure is kept for a moment,
+// for those who began to wait before it came: they fail with it, instead of repeating it one after the other.
+//
+// Where there are no locks, or a leader's answer could not be had because the store is out of reach and stays there, each process answers by itself.
+func (s *Shared) Get(ctx context.Context, key Key, fill Fill) (helpers.Response, error) {
+	id := key.ID()
+	began := s.now()
+	for waits := 0; ; waits++ {
+		e, found, err := s.load(ctx, id)
+		absent := err != nil
+		switch {
+		case found && e.failure == nil:
+			trace.Note(ctx, "cache: an answer from %s ago", s.now().Sub(e.stored).Round(time.Millisecond))
+			return e.Response, nil
+		case found && waits > 0 && !e.stored.Before(began):
+			trace.Note(ctx, "cache: the process that was waited for failed")
+			return helpers.Response{}, e.failure.err()
+		case absent:
+			trace.Note(ctx, "cache: %s", err)
+			// One more leader is waited for, who may bring the store back; not a hundred, one after the other.
+			if waits > 1 || errors.Is(err, errGivenUp) {
+				return s.answer(ctx, fill)
+			}
+		}
+		lock, err := s.locks.try(id)
+		if err != nil {
+			trace.Note(ctx, "cache: no lock: %s", err)
+			return s.answer(ctx, fill)
+		}
+		if lock != nil {
+			return s.lead(ctx, id, lock, fill)
+		}
+		if err := s.wait(ctx, id, absent); err != nil {
+			return helpers.Response{}, fmt.Errorf("waiting for another process with the same question: %w", err)
+		}
+	}
+}
+
+// absence is how long a process waits for another one while the store is out of reach, before it looks for it again.
+const absence = 500 * time.Millisecond
+
+// wait waits for the process that answers. absent says that the store is out of reach.
+func (s *Shared) wait(ctx context.Context, id string, absent bool) (err error) {
+	end := trace.Step(ctx, "waiting for another process with the same question")
+	defer func() { end(err) }()
+	limited := ctx
+	if absent {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, absence)
+		defer cancel()
+	}
+	if err = s.locks.wait(limited, id); err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return nil
+	}
+	return err
+}
+
+// load returns an entry that may be used now. It waits for a store that is starting.
+func (s *Shared) load(ctx context.Context, id string) (Entry, bool, error) {
+	e, found, err := s.store.load(ctx, id)
+	if err != nil && s.store.awaitStart(ctx) {
+		e, found, err = s.store.load(ctx, id)
+	}
+	if err != nil || !found || !e.fresh(s.now()) || !e.unchanged(s.get) {
+		return Entry{}, false, err
+	}
+	return e, true, nil
+}
+
+// lead answers a question for all who wait, holding the key's lock.
+func (s *Shared) lead(ctx context.Context, id string, held *lock, fill Fill) (helpers.Response, error) {
+	defer held.release()
+	// Somebody may have answered between the look and the lock.
+	e, found, err := s.load(ctx, id)
+	if found && e.failure == nil {
+		return e.Response, nil
+	}
+	if err != nil {
+		if err := s.store.start(ctx); err != nil {
+			trace.Note(ctx, "cache: %s", err)
+			held.release() // nobody will hear the answer: it makes no sense to wait for it
+			return s.answer(ctx, fill)
+		}
+	}
+	e, err = fill(ctx)
+	if err != nil {
+		s.save(ctx, id, Entry{failure: tellable(err), Inputs: e.Inputs, Salt: e.Salt})
+		return helpers.Response{}, err
+	}
+	s.save(ctx, id, e)
+	return e.Response, nil
+}
+
+// answer answers a question for this process alone.
+func (s *Shared) answer(ctx context.Context, fill Fill) (helpers.Response, error) {
+	e, err := fill(ctx)
+	return e.Response, err
+}
+
+// save keeps an entry; that it cannot be kept is no reason to fail.
+func (s *Shared) save(ctx context.Context, id string, e Entry) {
+	if !e.seal(s.now()) {
+		return
+	}
+	// A leader whose time is up still tells its failure to those who wait.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), busyPatience)
+	defer cancel()
+	if err := s.store.save(ctx, id, e); err != nil {
+		trace.Note(ctx, "cache: not kept: %s", err)
+	}
+}
+
+// Drop implements [Cache].
+func (s *Shared) Drop(ctx context.Context, what What) error { return s.store.drop(ctx, what) }
+
+// Close implements [Cache].
+func (s *Shared) Close() { s.store.close() }
+
+func tellable(err error) *failure {
+	// What this process prints is scrubbed when it is printed; the others do not know this one's secrets.
+	f := &failure{Text: redact.Scrub(err.Error())}
+	var hint *helpers.HintError
+	if errors.As(err, &hint) {
+		f.Hint = redact.Scrub(hint.Hint)
+	}
+	return f
+}

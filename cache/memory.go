@@ -1,0 +1,113 @@
+package cache
+
+import (
+	"container/list"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fe055d52/credential-helper/cache/wire"
+)
+
+// A memory keeps encoded entries, the least recently used of which goes when there are too many.
+type memory struct {
+	max int
+	now func() time.Time
+
+	mu    sync.Mutex
+	items map[string]*list.Element
+	order *list.List // of *item, the most recently used first
+}
+
+type item struct {
+	id        string
+	data      []byte
+	volatile  bool
+	failure   bool
+	exchanged bool      // for a token that expires
+	expires   time.Time // of the answer; far away where it does not say
+	until     time.Time // by the wall clock
+	deadline  time.Time // by the monotonic clock, which nobody sets
+
+	reply atomic.Pointer[wire.Message] // what it was told as the last time
+}
+
+func newMemory(max int, now func() time.Time) *memory {
+	return &memory{max: max, now: now, items: map[string]*list.Element{}, order: list.New()}
+}
+
+// over reports whether an entry's time is over by either clock: the wall clock may be set back, and the other may stand still while the machine sleeps.
+func (i *item) over(now time.Time) bool {
+	return !now.Round(0).Before(i.until) || !now.Before(i.deadline)
+}
+
+// get returns an entry whose time is not over.
+func (m *memory) get(id string) (*item, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	el, ok := m.items[id]
+	if !ok {
+		return nil, false
+	}
+	it := el.Value.(*item)
+	if it.over(m.now()) {
+		m.remove(el)
+		return nil, false
+	}
+	m.order.MoveToFront(el)
+	return it, true
+}
+
+// put keeps an entry that decode accepts. The bytes are kept as they are: that takes the least memory.
+func (m *memory) put(id string, data []byte, e *Entry) {
+	now := m.now()
+	life := min(e.until.Sub(now.Round(0)), e.until.Sub(e.stored))
+	if life <= 0 {
+		return
+	}
+	it := &item{
+		id: id, data: data, volatile: e.Volatile, failure: e.failure != nil, exchanged: !e.Response.Expires.IsZero(),
+		expires: e.Response.Expires, until: e.until, deadline: now.Add(life),
+	}
+	if !it.exchanged {
+		it.expires = now.Add(maxLife)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if el, ok := m.items[id]; ok {
+		el.Value = it
+		m.order.MoveToFront(el)
+		return
+	}
+	m.items[id] = m.order.PushFront(it)
+	if len(m.items) > m.max {
+		m.remove(m.order.Back())
+	}
+}
+
+func (m *memory) remove(el *list.Element) {
+	m.order.Remove(el)
+	delete(m.items, el.Value.(*item).id)
+}
+
+// drop forgets entries and returns how many.
+func (m *memory) drop(what What) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, n := m.now(), 0
+	for el := m.order.Front(); el != nil; {
+		next := el.Next()
+		if it := el.Value.(*item); what == All || it.over(now) || what == Volatile && it.volatile {
+			m.remove(el)
+			n++
+		}
+		el = next
+	}
+	return n
+}
+
+func (m *memory) len() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.items)
+}
