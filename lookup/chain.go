@@ -187,6 +187,8 @@ type Sources struct {
 	Env *env.Env
 	// Executable is the path of the running program, so that a docker configuration which names it is not asked in circles.
 	Executable string
+	// Stored, where not nil, returns a login that was stored through Docker's protocol, for a registry, or a repository after a slash.
+	Stored func(ctx context.Context, server string) (username string, secret redact.Secret, err error)
 }
 
 // A decodeFunc reads a source's own keys from its object in the configuration.

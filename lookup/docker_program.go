@@ -21,8 +21,8 @@ import (
 const TokenUser = "<token>"
 
 // askProgram asks the credential helper program docker-credential-STORE, which the file at p names under key.
-// It falls through where the program has no login, where it is not installed, and where it is this program itself,
-// which would read the same file again.
+// It falls through where the program has no login and where it is not installed. This program itself is not run:
+// the logins that it keeps are read directly.
 func (d docker) askProgram(ctx context.Context, p place, key, store string, want target) (Values, error) {
 	name := "docker-credential-" + store
 	if strings.Trim(store, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
@@ -33,7 +33,10 @@ func (d docker) askProgram(ctx context.Context, p place, key, store string, want
 		return nil, helpers.Unavailablef("%s, which %q in %s names, is not on PATH", name, key, p.shown)
 	}
 	if d.isThisProgram(path) {
-		return nil, helpers.NotFoundf("%s, which %q in %s names, is this program itself", name, key, p.shown)
+		return d.askStore(ctx, p, key, name, want)
+	}
+	if d.Env.Var(varNested) != "" {
+		return nil, helpers.NotFoundf("%s, which %q in %s names, is not asked, because it may be who asks here", name, key, p.shown)
 	}
 	servers := []string{want.registry}
 	if want.registry == DockerHub {
@@ -57,6 +60,31 @@ func (d docker) askProgram(ctx context.Context, p place, key, store string, want
 		}
 	}
 	return nil, helpers.NotFoundf("%s, which %q in %s names, has no login for %s", name, key, p.shown, want.registry)
+}
+
+// varNested tells a credential helper program that this program asks it: where it is this program under another name (a copy, a script
+// around it), it must not ask in its turn.
+const varNested = "CREDENTIAL_HELPER_NESTED"
+
+// askStore looks among the logins that this program keeps for Docker, without a process of its own.
+func (d docker) askStore(ctx context.Context, p place, key, name string, want target) (Values, error) {
+	if d.Stored == nil {
+		return nil, helpers.NotFoundf("%s, which %q in %s names, is this program itself", name, key, p.shown)
+	}
+	server := want.registry
+	if want.repository != "" {
+		server += "/" + want.repository
+	}
+	username, secret, err := d.Stored(ctx, server)
+	switch {
+	case errors.Is(err, helpers.ErrNotFound):
+		return nil, helpers.NotFoundf("%s, which %q in %s names, has no login for %s", name, key, p.shown, want.registry)
+	case err != nil:
+		return nil, fmt.Errorf("reading the login of %s that was stored through %s: %w", want.registry, name, err)
+	case username == TokenUser:
+		return dockerLogin{identityToken: secret.Reveal()}.values(), nil
+	}
+	return dockerLogin{username: username, password: secret.Reveal()}.values(), nil
 }
 
 // askServer runs the program at path. No error quotes what it printed as an answer.
@@ -92,7 +120,7 @@ func (p *dockerProgram) Input(in io.Reader) { p.in = in }
 
 // Output returns what the program printed, also where it failed: its standard output then says why.
 func (p *dockerProgram) Output() ([]byte, error) {
-	out, err := subprocess.Run(p.ctx, p.env, subprocess.Program{Argv: append([]string{p.path}, p.args...), Stdin: p.in, ExplainsOnStdout: true})
+	out, err := subprocess.Run(p.ctx, p.env, subprocess.Program{Argv: append([]string{p.path}, p.args...), Stdin: p.in, Env: []string{varNested + "=1"}, ExplainsOnStdout: true})
 	p.err = err
 	if exit := (*subprocess.ExitError)(nil); errors.As(err, &exit) {
 		out = exit.Stdout

@@ -1,7 +1,8 @@
 // Package keyring reads and writes the operating system's keyring: the Secret Service on Linux and BSD, Keychain on macOS,
 // the Credential Manager on Windows. An entry is named by a service and an account, which may be empty.
+// Where CREDENTIAL_HELPER_KEYRING is "file", an encrypted file takes the system's place, for machines that have no keyring (see file.go).
 //
-// It is github.com/zalando/go-keyring with what a program needs that asks from within a build, a hundred processes at a time:
+// The system's is github.com/zalando/go-keyring with what a program needs that asks from within a build, a hundred processes at a time:
 // a context, the outcomes that [helpers] tells apart, and no surprises. A read of the Secret Service never prompts: where it is locked,
 // that is said at once. (On macOS the system decides whether it asks; the context ends the wait.)
 // No session bus is ever started: the library would run dbus-launch on a machine without a desktop, and leave its bus running.
@@ -38,6 +39,25 @@ var errDismissed = errors.New("the keyring was not unlocked: its prompt was clos
 // and [ErrLocked] where it is locked. A value that is encoded, as go-keyring does on macOS ("go-keyring-base64:…"), is decoded.
 func Get(ctx context.Context, e *env.Env, service, account string) (redact.Secret, error) {
 	e.Volatile()
+	f, err := backend(e)
+	switch {
+	case err != nil:
+		return redact.Secret{}, err
+	case f != nil:
+		var secret redact.Secret
+		err = f.view(ctx, e, "reading "+describe(service, account)+" from the keyring", func(b Batch) (err error) {
+			secret, err = b.Get(ctx, service, account)
+			return err
+		})
+		if err != nil {
+			return redact.Secret{}, err
+		}
+		return secret, nil
+	}
+	return systemGet(ctx, e, service, account)
+}
+
+func systemGet(ctx context.Context, e *env.Env, service, account string) (redact.Secret, error) {
 	what := describe(service, account)
 	var text string
 	err := run(ctx, "reading "+what+" from the keyring", func(ctx context.Context) error {
@@ -54,7 +74,13 @@ func Get(ctx context.Context, e *env.Env, service, account string) (redact.Secre
 	case err != nil:
 		return redact.Secret{}, explain(err, "reading "+what+" from the keyring")
 	}
-	if text, err = decode(text); err != nil {
+	return reveal(text, what)
+}
+
+// reveal returns the secret of an entry that was found.
+func reveal(text, what string) (redact.Secret, error) {
+	text, err := decode(text)
+	if err != nil {
 		return redact.Secret{}, fmt.Errorf("reading %s from the keyring: %w", what, err)
 	}
 	if text == "" {
@@ -66,6 +92,17 @@ func Get(ctx context.Context, e *env.Env, service, account string) (redact.Secre
 // Set writes the secret of an entry, in place of the one that was there. It may prompt for the keyring's password.
 // The errors are those of [Get]; how long a secret may be depends on the keyring.
 func Set(ctx context.Context, e *env.Env, service, account string, secret redact.Secret) error {
+	f, err := backend(e)
+	switch {
+	case err != nil:
+		return err
+	case f != nil:
+		return f.update(ctx, e, "writing "+describe(service, account)+" to the keyring", func(b Batch) error { return b.Set(ctx, service, account, secret) })
+	}
+	return systemSet(ctx, e, service, account, secret)
+}
+
+func systemSet(ctx context.Context, e *env.Env, service, account string, secret redact.Secret) error {
 	what := describe(service, account)
 	redact.Remember(secret.Reveal())
 	err := change(ctx, e, "writing "+what+" to the keyring", func() error {
@@ -80,6 +117,17 @@ func Set(ctx context.Context, e *env.Env, service, account string, secret redact
 
 // Delete removes an entry. It may prompt for the keyring's password. The errors are those of [Get].
 func Delete(ctx context.Context, e *env.Env, service, account string) error {
+	f, err := backend(e)
+	switch {
+	case err != nil:
+		return err
+	case f != nil:
+		return f.update(ctx, e, "removing "+describe(service, account)+" from the keyring", func(b Batch) error { return b.Delete(ctx, service, account) })
+	}
+	return systemDelete(ctx, e, service, account)
+}
+
+func systemDelete(ctx context.Context, e *env.Env, service, account string) error {
 	what := describe(service, account)
 	err := change(ctx, e, "removing "+what+" from the keyring", func() error {
 		return gokeyring.Delete(service, account)

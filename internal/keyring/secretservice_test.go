@@ -270,7 +270,8 @@ func TestSilentBus(t *testing.T) {
 	defer l.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	e := &env.Env{Get: func(name string) (string, bool) { return "unix:path=" + path, name == varBus }}
+	vars := map[string]string{varBus: "unix:path=" + path}
+	e := &env.Env{Get: func(name string) (string, bool) { v, ok := vars[name]; return v, ok }}
 	_, err = Get(ctx, e, "tokens", "")
 	if want := `reading service "tokens" from the keyring: the keyring did not answer in time: context deadline exceeded`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)

@@ -62,6 +62,8 @@ type Program struct {
 	Argv []string
 	// Stdin is its standard input; nil is the null device.
 	Stdin io.Reader
+	// Env is added to its environment: "NAME=value".
+	Env []string
 	// ExplainsOnStdout is true for a program that says on standard output why it failed (docker's protocol does),
 	// and prints its secrets there in JSON. What stands before the first object or array is taken for the reason.
 	ExplainsOnStdout bool
@@ -101,6 +103,9 @@ func Run(ctx context.Context, e *env.Env, p Program) ([]byte, error) {
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = e.Dir, p.Stdin, stdout, stderr
 	if e.Environ != nil {
 		cmd.Env = e.Environ()
+	}
+	if p.Env != nil {
+		cmd.Env = append(cmd.Environ(), p.Env...)
 	}
 	cmd.WaitDelay = 100 * time.Millisecond
 	ownGroup(cmd)
