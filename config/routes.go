@@ -28,6 +28,16 @@ type Routes struct {
 // Every mistake in any of them is an error, also in a rule that no URL needs. Files that do not exist are passed over,
 // except one that the variable names. builtIn is called where the built-in rules are wanted.
 func Load(e *env.Env, kinds Kinds, builtIn func() ([]Rule, error)) (*Routes, error) {
+	return load(e, e.Workspace(), kinds, builtIn)
+}
+
+// LoadUser is like Load, and does not read the workspace's file: for clients that are started from any directory,
+// which must not decide where their logins come from.
+func LoadUser(e *env.Env, kinds Kinds, builtIn func() ([]Rule, error)) (*Routes, error) {
+	return load(e, "", kinds, builtIn)
+}
+
+func load(e *env.Env, workspace string, kinds Kinds, builtIn func() ([]Rule, error)) (*Routes, error) {
 	r := &Routes{}
 	if named := e.Var(env.VarConfigFile); named != "" {
 		path, err := e.Expand(named)
@@ -42,7 +52,7 @@ func Load(e *env.Env, kinds Kinds, builtIn func() ([]Rule, error)) (*Routes, err
 			return nil, helpers.WithHint(err, "$%s names this file; correct or unset it", env.VarConfigFile)
 		}
 	} else {
-		for _, path := range place.ConfigFiles(e.Workspace(), e.ConfigDir) {
+		for _, path := range place.ConfigFiles(workspace, e.ConfigDir) {
 			if _, err := r.read(e, path, kinds, false); err != nil {
 				return nil, err
 			}

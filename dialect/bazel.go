@@ -3,7 +3,6 @@
 package dialect
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -95,14 +94,5 @@ func WriteBazel(w io.Writer, resp helpers.Response) error {
 	if !resp.Expires.IsZero() {
 		out.Expires = resp.Expires.UTC().Truncate(time.Second).Format(time.RFC3339)
 	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(out); err != nil {
-		return fmt.Errorf("writing the answer: %w", err) // maps of strings: cannot fail
-	}
-	if _, err := w.Write(buf.Bytes()); err != nil {
-		return fmt.Errorf("writing the answer: %w", err)
-	}
-	return nil
+	return writeJSON(w, out)
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/fe055d52/credential-helper/helpers/oci"
 	"github.com/fe055d52/credential-helper/helpers/registry"
 	"github.com/fe055d52/credential-helper/helpers/remoteapis"
-	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/lookup"
 )
 
 // helperKinds are the helpers that rules may name. Helpers do not know each other: what composes two of them is here.
-func helperKinds(s *lookup.Sources, client *http.Client) config.Kinds {
+// challenge, where not nil, remembers how registries want their users to log in.
+func helperKinds(s *lookup.Sources, client *http.Client, challenge oci.Memo) config.Kinds {
 	return config.Kinds{
 		"oci": {Anonymous: true, New: oci.New(oci.Options{
-			Sources: s, Client: client,
+			Sources: s, Client: client, Challenge: challenge,
 			DefaultChains: map[string]lookup.Chain{"ghcr.io": ghcrChain(s)},
 		})},
 		"github":     {New: github.New(s)},
@@ -67,19 +67,19 @@ const builtInTable = `{"urls": [
 	{"scheme": "https", "host": "registry.gitlab.com",  "helper": "oci"}
 ]}`
 
-// builtInRules decodes the built-in table. CREDENTIAL_HELPER_GUESS_OCI_REGISTRY=1 adds a rule for every URL that looks like a registry's.
-func builtInRules(e *env.Env, kinds config.Kinds) ([]config.Rule, error) {
+// builtInRules decodes the built-in table. guess (CREDENTIAL_HELPER_GUESS_OCI_REGISTRY=1) adds a rule for every URL that looks like a registry's.
+func builtInRules(guess bool, kinds config.Kinds) ([]config.Rule, error) {
 	f, err := config.Parse("built-in", []byte(builtInTable), kinds, true)
 	if err != nil {
 		return nil, err
 	}
-	if e.Var(env.VarGuessOCI) == "1" {
-		guess, err := config.Parse("built-in", []byte(`{"urls": [{"helper": "oci"}]}`), kinds, true)
+	if guess {
+		more, err := config.Parse("built-in", []byte(`{"urls": [{"helper": "oci"}]}`), kinds, true)
 		if err != nil {
 			return nil, err
 		}
-		guess.Rules[0].Only = func(u *url.URL) bool { return oci.LooksLikeRegistry(u) }
-		f.Rules = append(f.Rules, guess.Rules...)
+		more.Rules[0].Only = func(u *url.URL) bool { return oci.LooksLikeRegistry(u) }
+		f.Rules = append(f.Rules, more.Rules...)
 	}
 	return f.Rules, nil
 }

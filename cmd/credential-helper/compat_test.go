@@ -18,7 +18,7 @@ func kindsFor(t *testing.T, vars map[string]string) (*env.Env, config.Kinds) {
 	t.Helper()
 	home := t.TempDir()
 	e := &env.Env{Get: func(name string) (string, bool) { v, ok := vars[name]; return v, ok }, Dir: home, Home: home}
-	return e, helperKinds(&lookup.Sources{Env: e}, httpclient.New("test"))
+	return e, helperKinds(&lookup.Sources{Env: e}, httpclient.New("test"), nil)
 }
 
 // TestTweagConfigurations holds that what tweag-credential-helper 0.0.9 documents in its README and its pages on providers
@@ -156,7 +156,7 @@ func TestBuiltInTable(t *testing.T) {
 		}},
 	} {
 		e, kinds := kindsFor(t, nil)
-		rules, err := builtInRules(e, kinds)
+		rules, err := builtInRules(e.Var(env.VarGuessOCI) == "1", kinds)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +183,7 @@ func TestBuiltInTable(t *testing.T) {
 func TestGuessOCIRegistry(t *testing.T) {
 	for _, guess := range []string{"", "0", "1"} {
 		e, kinds := kindsFor(t, map[string]string{env.VarGuessOCI: guess})
-		rules, err := builtInRules(e, kinds)
+		rules, err := builtInRules(e.Var(env.VarGuessOCI) == "1", kinds)
 		if err != nil {
 			t.Fatal(err)
 		}

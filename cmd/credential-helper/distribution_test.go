@@ -31,7 +31,7 @@ const (
 )
 
 // testPulls fetches an image of alice's with exactly the headers that the program prints for each URL, and without them.
-func testPulls(t *testing.T, p *place, host string, image peertest.Image) {
+func testPulls(t *testing.T, p *site, host string, image peertest.Image) {
 	t.Helper()
 	base := "http://" + host + "/v2/alice/app"
 	content := map[string]string{base + "/manifests/v1": image.Manifest, base + "/manifests/" + image.Manifest: image.Manifest}
@@ -50,7 +50,7 @@ func testPulls(t *testing.T, p *place, host string, image peertest.Image) {
 }
 
 // testEndpoints asks the endpoints of a registry that are not about an image's content.
-func testEndpoints(t *testing.T, p *place, host string) {
+func testEndpoints(t *testing.T, p *site, host string) {
 	t.Helper()
 	base := "http://" + host + "/v2/"
 	for _, tt := range []struct {
@@ -79,7 +79,7 @@ type refusal struct {
 
 func (r refusal) test(t *testing.T, registry *peertest.Distribution) {
 	t.Run(r.name, func(t *testing.T) {
-		p := newPlace(t, ociRule(registry.Host, r.rule), r.env...)
+		p := newSite(t, ociRule(registry.Host, r.rule), r.env...)
 		got := p.get("http://" + registry.Host + r.path)
 		want := strings.NewReplacer("HOST", registry.Host, "REALM", registry.Realm, "RULES", filepath.Join(p.home, "rules.json")).Replace(r.stderr)
 		if got.Code != 1 || got.Stdout != "" || got.Stderr != want {
@@ -95,28 +95,28 @@ func TestDistributionBasic(t *testing.T) {
 	image := crane.Push(registry.Host + "/alice/app:v1")
 
 	t.Run("login from variables", func(t *testing.T) {
-		p := newPlace(t, ociRule(registry.Host, fromEnv), asAlice, alicesPass)
+		p := newSite(t, ociRule(registry.Host, fromEnv), asAlice, alicesPass)
 		testPulls(t, p, registry.Host, image)
 		testEndpoints(t, p, registry.Host)
 	})
 	t.Run("docker login", func(t *testing.T) {
-		testPulls(t, newPlace(t, ociRule(registry.Host, ""), "DOCKER_CONFIG="+crane.ConfigDir), registry.Host, image)
+		testPulls(t, newSite(t, ociRule(registry.Host, ""), "DOCKER_CONFIG="+crane.ConfigDir), registry.Host, image)
 	})
 	t.Run("no expiry", func(t *testing.T) {
-		p, at := newPlace(t, ociRule(registry.Host, fromEnv), asAlice, alicesPass), "http://"+registry.Host+"/v2/alice/app/manifests/v1"
+		p, at := newSite(t, ociRule(registry.Host, fromEnv), asAlice, alicesPass), "http://"+registry.Host+"/v2/alice/app/manifests/v1"
 		if _, expires := readAnswer(t, at, p.get(at)); !expires.IsZero() {
 			t.Errorf("a password expires at %v", expires)
 		}
 	})
 	// Only the registry can tell that a password is wrong, as it is sent to nobody before.
 	t.Run("wrong password", func(t *testing.T) {
-		p, at := newPlace(t, ociRule(registry.Host, fromEnv), asAlice, "REG_PASS=looking-glass"), "http://"+registry.Host+"/v2/alice/app/manifests/v1"
+		p, at := newSite(t, ociRule(registry.Host, fromEnv), asAlice, "REG_PASS=looking-glass"), "http://"+registry.Host+"/v2/alice/app/manifests/v1"
 		if got := fetch(t, http.MethodGet, at, p.headers(at)); got.status != http.StatusUnauthorized {
 			t.Errorf("%d %s", got.status, got.body)
 		}
 	})
 	t.Run("no login", func(t *testing.T) {
-		p, at := newPlace(t, ociRule(registry.Host, noDocker)), "http://"+registry.Host+"/v2/alice/app/manifests/v1"
+		p, at := newSite(t, ociRule(registry.Host, noDocker)), "http://"+registry.Host+"/v2/alice/app/manifests/v1"
 		if headers := p.headers(at); len(headers) != 0 {
 			t.Errorf("headers without a login: %v", headers)
 		}
@@ -185,7 +185,7 @@ func TestDistributionBearer(t *testing.T) {
 		{name: "identity token of a docker login", docker: fmt.Sprintf(`{"auths": {%q: {"auth": "YWxpY2U6", "identitytoken": %q}}}`, registry.Host, identity)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newPlace(t, ociRule(registry.Host, tt.rule), tt.env...)
+			p := newSite(t, ociRule(registry.Host, tt.rule), tt.env...)
 			if tt.docker != "" {
 				p.write(filepath.Join(".docker", "config.json"), tt.docker)
 			}
@@ -195,7 +195,7 @@ func TestDistributionBearer(t *testing.T) {
 	}
 
 	t.Run("expiry", func(t *testing.T) {
-		p, at := newPlace(t, ociRule(registry.Host, fromEnv), asAlice, alicesPass), "http://"+registry.Host+"/v2/alice/app/manifests/v1"
+		p, at := newSite(t, ociRule(registry.Host, fromEnv), asAlice, alicesPass), "http://"+registry.Host+"/v2/alice/app/manifests/v1"
 		_, expires := readAnswer(t, at, p.get(at))
 		// The token server's tokens live 15 minutes, and the margin is one.
 		if left := time.Until(expires); left > 14*time.Minute || left < 13*time.Minute {
@@ -205,19 +205,19 @@ func TestDistributionBearer(t *testing.T) {
 
 	// The token server issues a token that opens nothing of what was asked for, and the registry says so.
 	t.Run("repository of somebody else", func(t *testing.T) {
-		p, at := newPlace(t, ociRule(registry.Host, fromEnv), asAlice, alicesPass), "http://"+registry.Host+"/v2/bob/app/manifests/v1"
+		p, at := newSite(t, ociRule(registry.Host, fromEnv), asAlice, alicesPass), "http://"+registry.Host+"/v2/bob/app/manifests/v1"
 		got := fetch(t, http.MethodGet, at, p.headers(at))
 		if challenge := got.header.Get("WWW-Authenticate"); got.status != http.StatusUnauthorized || !strings.Contains(challenge, `error="insufficient_scope"`) {
 			t.Errorf("%d %s %s", got.status, challenge, got.body)
 		}
-		if got := fetch(t, http.MethodGet, at, newPlace(t, ociRule(registry.Host, fromEnv), "REG_USER=bob", "REG_PASS=builder").headers(at)); got.status != http.StatusOK {
+		if got := fetch(t, http.MethodGet, at, newSite(t, ociRule(registry.Host, fromEnv), "REG_USER=bob", "REG_PASS=builder").headers(at)); got.status != http.StatusOK {
 			t.Errorf("bob himself: %d %s", got.status, got.body)
 		}
 	})
 	// A token for one repository is none for another one of the same user's.
 	t.Run("token for another repository", func(t *testing.T) {
 		crane["alice"].Push(registry.Host + "/alice/other:v1")
-		p, base := newPlace(t, ociRule(registry.Host, fromEnv), asAlice, alicesPass), "http://"+registry.Host+"/v2/alice/"
+		p, base := newSite(t, ociRule(registry.Host, fromEnv), asAlice, alicesPass), "http://"+registry.Host+"/v2/alice/"
 		headers := p.headers(base + "app/manifests/v1")
 		if got := fetch(t, http.MethodGet, base+"other/manifests/v1", headers); got.status != http.StatusUnauthorized {
 			t.Errorf("%d %s", got.status, got.body)

@@ -91,7 +91,9 @@ func hasHeading(text, anchor string) bool {
 // TestDocumentedVariables holds that the variables that the program reads are those that its help and docs/configuration.md tell of.
 func TestDocumentedVariables(t *testing.T) {
 	page := pages(t)[filepath.Join("..", "..", "docs", "configuration.md")]
-	for _, name := range []string{env.VarConfigFile, env.VarGuessOCI, env.VarLogging, env.VarStandalone, env.VarTimeout, env.VarWorkdir, env.VarWorkspace} {
+	for _, name := range []string{
+		env.VarAgentPID, env.VarSocket, env.VarCache, env.VarIdle, env.VarPrune, env.VarConfigFile, env.VarGuessOCI, env.VarLogging, env.VarStandalone, env.VarTimeout, env.VarWorkdir, env.VarWorkspace,
+	} {
 		if !strings.Contains(page, "`"+name+"`") || !strings.Contains(usage(), "  "+name+" ") {
 			t.Errorf("%s is not documented", name)
 		}

@@ -23,9 +23,18 @@ Files, in the order in which their rules are tried:
 Without any of them, built-in rules serve GitHub and well-known container registries.
 
 Environment:
+  CREDENTIAL_HELPER_AGENT_PID            a file for the agent's process id
+  CREDENTIAL_HELPER_AGENT_SOCKET         the agent's socket
+  CREDENTIAL_HELPER_CACHE                where answers are kept: agent (the default), file, file:DIRECTORY or none
   CREDENTIAL_HELPER_CONFIG_FILE          read this file instead of those above
   CREDENTIAL_HELPER_GUESS_OCI_REGISTRY   1: serve every URL that looks like a container registry's
+  CREDENTIAL_HELPER_IDLE_TIMEOUT         how long the agent stays without being asked anything; the default is 3h
+  CREDENTIAL_HELPER_KEYRING              system (the default), or file: an encrypted file, for machines without a keyring
+  CREDENTIAL_HELPER_KEYRING_FILE         that file
+  CREDENTIAL_HELPER_KEYRING_IDENTITY     a file with the age identity or SSH key that opens it
+  CREDENTIAL_HELPER_KEYRING_PASSPHRASE_FILE  or a file with the passphrase that does
   CREDENTIAL_HELPER_LOGGING              off, basic or debug: log to standard error, without secrets
+  CREDENTIAL_HELPER_PRUNE_INTERVAL       how often the agent forgets what has expired; the default is 1m
   CREDENTIAL_HELPER_STANDALONE           1: use no cache
   CREDENTIAL_HELPER_TIMEOUT              how long an answer may take; the default is 8s
   CREDENTIAL_HELPER_WORKDIR              the directory that %workdir% stands for in paths

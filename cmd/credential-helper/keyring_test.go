@@ -23,6 +23,8 @@ const (
 )
 
 // A keyringStep is one run of the program, and what has to come of it. RULES stands for the path of the config file.
+//
+// The cache in files is on: what is stored in the keyring, or removed from it, takes effect at once.
 type keyringStep struct {
 	args           string // separated by spaces
 	stdin          string
@@ -35,7 +37,7 @@ func (s keyringStep) test(t *testing.T, run func(argv, env []string, stdin strin
 	t.Helper()
 	start := time.Now()
 	argv := append([]string{program(t)}, strings.Fields(s.args)...)
-	got := run(argv, append([]string{"CREDENTIAL_HELPER_CONFIG_FILE=" + rules}, s.env...), s.stdin)
+	got := run(argv, append([]string{"CREDENTIAL_HELPER_CONFIG_FILE=" + rules, "CREDENTIAL_HELPER_CACHE=file"}, s.env...), s.stdin)
 	want := peertest.Result{Stdout: s.stdout, Stderr: strings.ReplaceAll(s.stderr, "RULES", rules), Code: s.code}
 	if got != want {
 		t.Errorf("%s:\n got %+v\nwant %+v", s.args, got, want)
@@ -139,7 +141,7 @@ func TestKeyringAbsent(t *testing.T) {
 		missing = "credential-helper: https://fallback.test/x: no login found: " + none + "; $FALLBACK is not set\n" +
 			"hint: supply one of these, or set \"on_missing\": \"anonymous\" in the config of the rule at RULES:3\n"
 		noStore = "credential-helper: " + none + "\n" +
-			"hint: keep the secret in a file that only you can read, or in an environment variable, and use the source \"file\" or \"env\"\n"
+			"hint: CREDENTIAL_HELPER_KEYRING=file uses an encrypted file in its place; or use the source \"file\" or \"env\" for this secret\n"
 	)
 	program(t)
 	for _, tt := range []struct {

@@ -44,18 +44,18 @@ var built = sync.OnceValues(func() (string, error) {
 	return path, build.Run()
 })
 
-// A place is where the program is run: a home of its own, and an environment without anything of the test's.
-type place struct {
+// A site is where the program is run: a home of its own, and an environment without anything of the test's.
+type site struct {
 	t    testing.TB
 	home string
 	env  []string
 }
 
-// newPlace makes a place. rules is the content of the config file, or "" for none; env is added to the environment.
-func newPlace(t testing.TB, rules string, env ...string) *place {
+// newSite makes a site without a cache. rules is the content of the config file, or "" for none; env is added to the environment.
+func newSite(t testing.TB, rules string, env ...string) *site {
 	t.Helper()
 	home := t.TempDir()
-	p := &place{t: t, home: home, env: append([]string{"HOME=" + home}, env...)}
+	p := &site{t: t, home: home, env: append([]string{"HOME=" + home, "CREDENTIAL_HELPER_STANDALONE=1"}, env...)}
 	if rules != "" {
 		p.env = append(p.env, "CREDENTIAL_HELPER_CONFIG_FILE="+p.write("rules.json", rules))
 	}
@@ -63,7 +63,7 @@ func newPlace(t testing.TB, rules string, env ...string) *place {
 }
 
 // write writes a file below the home directory and returns its path.
-func (p *place) write(name, text string) string {
+func (p *site) write(name, text string) string {
 	p.t.Helper()
 	path := filepath.Join(p.home, name)
 	err := os.MkdirAll(filepath.Dir(path), 0o700)
@@ -77,13 +77,13 @@ func (p *place) write(name, text string) string {
 }
 
 // get runs "credential-helper get" for a URL.
-func (p *place) get(url string) peertest.Result {
+func (p *site) get(url string) peertest.Result {
 	p.t.Helper()
 	return peertest.Run(p.t, p.home, p.env, []string{program(p.t), "get"}, bazelRequest(url))
 }
 
 // headers runs get for a URL, which has to work, and returns what it printed.
-func (p *place) headers(url string) http.Header {
+func (p *site) headers(url string) http.Header {
 	p.t.Helper()
 	headers, _ := readAnswer(p.t, url, p.get(url))
 	return headers

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -11,7 +12,11 @@ import (
 	"github.com/fe055d52/credential-helper/cache"
 	"github.com/fe055d52/credential-helper/config"
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/httpclient"
+	"github.com/fe055d52/credential-helper/internal/inputs"
+	"github.com/fe055d52/credential-helper/internal/loginstore"
+	"github.com/fe055d52/credential-helper/internal/place"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/trace"
 	"github.com/fe055d52/credential-helper/lookup"
@@ -27,72 +32,143 @@ type resolver struct {
 	routes *config.Routes
 	cache  cache.Cache
 	now    func() time.Time
+	// context is that of the cache's keys, watched the record of what is read to make an answer, under salt.
+	context string
+	watched *env.Observation
+	salt    inputs.Salt
 }
 
-// resolver reads the configuration.
+// resolver reads the configuration and opens the cache.
 func (a *app) resolver(ctx context.Context) (r *resolver, err error) {
 	end := trace.Step(ctx, "reading the configuration")
 	defer func() { end(err) }()
-	executable, _ := os.Executable()
-	sources := &lookup.Sources{Env: a.env, Executable: executable}
-	kinds := helperKinds(sources, httpclient.New("credential-helper/"+shortVersion()))
-	routes, err := config.Load(a.env, kinds, func() ([]config.Rule, error) { return builtInRules(a.env, kinds) })
+	salt := make([]byte, 16)
+	if _, err := rand.Read(salt); err != nil {
+		return nil, err
+	}
+	r = &resolver{now: a.env.Now, salt: inputs.Salt(salt), context: place.Context(a.env.Home, a.env.Workspace(), a.env.Dir)}
+	var seen *env.Env
+	seen, r.watched = a.env.Observe(r.salt)
+	kinds := helperKinds(newSources(seen), httpclient.New("credential-helper/"+shortVersion()), r.challenge)
+	r.routes, err = config.Load(a.env, kinds, a.builtIn(kinds))
 	if err != nil {
 		return nil, err
 	}
-	return &resolver{routes: routes, cache: cache.None{}, now: a.env.Now}, nil
+	r.cache, err = a.openCache(ctx)
+	return r, err
 }
 
-// headers answers a client that wants headers. The answer's expiry is what the client is to be told.
-func (r *resolver) headers(ctx context.Context, req helpers.Request) (helpers.Response, error) {
-	u := req.URL
+// newSources returns the lookup sources that see an environment.
+func newSources(e *env.Env) *lookup.Sources {
+	executable, _ := os.Executable()
+	return &lookup.Sources{Env: e, Executable: executable, Stored: func(ctx context.Context, server string) (string, redact.Secret, error) {
+		login, err := loginstore.Get(ctx, e, server)
+		return login.Username, login.Secret, err
+	}}
+}
+
+// builtIn returns what makes the built-in rules, if they are wanted.
+func (a *app) builtIn(kinds config.Kinds) func() ([]config.Rule, error) {
+	return func() ([]config.Rule, error) { return builtInRules(a.env.Var(env.VarGuessOCI) == "1", kinds) }
+}
+
+// challenge remembers how a registry wants its users to log in, so that ten repositories of one registry cost one login check.
+func (r *resolver) challenge(ctx context.Context, origin string, ask func(context.Context) (helpers.Response, error)) (helpers.Response, error) {
+	if r.cache == nil {
+		return ask(ctx)
+	}
+	key := cache.Key{Helper: "oci", Scope: "challenge " + origin, Part: true}
+	return r.cache.Get(ctx, key, func(ctx context.Context) (cache.Entry, error) {
+		resp, err := ask(ctx)
+		return cache.Entry{Response: resp, Volatile: true}, err // nobody tells when it changes
+	})
+}
+
+// A decision is what the rules say about a URL, before anything is looked up.
+type decision struct {
+	rule  *config.Rule
+	scope string
+	// noOpinion says why no headers are sent; empty where some are.
+	noOpinion string
+}
+
+// decide finds the rule for a URL and what it means for it.
+func decide(routes *config.Routes, u *url.URL) (decision, error) {
 	shown := helpers.Display(u)
-	noOpinion := helpers.Response{Expires: r.now().Add(noOpinionLife)}
 	if helpers.Presigned(u) {
-		trace.Note(ctx, "%s is presigned: no headers", shown)
-		return noOpinion, nil
+		return decision{noOpinion: shown + " is presigned"}, nil
 	}
-	rule := r.routes.Match(u)
+	rule := routes.Match(u)
 	if rule == nil {
-		trace.Note(ctx, "no rule for %s: no headers", shown)
-		return noOpinion, nil
+		return decision{noOpinion: "no rule for " + shown}, nil
 	}
-	trace.Note(ctx, "%s is served by %s, the helper %s", shown, rule.Place, rule.HelperName)
 	if rule.Helper == nil {
-		return helpers.Response{}, helpers.WithHint(fmt.Errorf("the helper %q, which %s names for %s, is not supported yet", rule.HelperName, rule.Place, shown),
+		return decision{}, helpers.WithHint(fmt.Errorf("the helper %q, which %s names for %s, is not supported yet", rule.HelperName, rule.Place, shown),
 			`give the rule another helper, or "null" to send nothing`)
 	}
 	scope, ok := rule.Helper.Scope(u)
 	if !ok {
-		trace.Note(ctx, "the helper %s sends nothing to %s", rule.HelperName, shown)
-		return noOpinion, nil
+		return decision{rule: rule, noOpinion: fmt.Sprintf("the helper %s sends nothing to %s", rule.HelperName, shown)}, nil
 	}
 	if !helpers.Secure(u) && !helpers.Loopback(u) && !rule.AllowHTTP {
 		if rule.BuiltIn {
-			trace.Note(ctx, "%s is not encrypted: no headers", shown)
-			return noOpinion, nil
+			return decision{rule: rule, noOpinion: shown + " is not encrypted"}, nil
 		}
-		return helpers.Response{}, helpers.WithHint(fmt.Errorf("%s is not encrypted (%s), and %s sends a secret", shown, u.Scheme, rule.Place),
+		return decision{}, helpers.WithHint(fmt.Errorf("%s is not encrypted (%s), and %s sends a secret", shown, u.Scheme, rule.Place),
 			`use https, or set "allow_http": true in the rule's config`)
 	}
-	key := cache.Key{Helper: rule.HelperName, Rule: rule.Text, Scope: scope}
-	resp, err := r.cache.Get(ctx, key, func(ctx context.Context) (helpers.Response, error) { return fill(ctx, rule, u) })
+	return decision{rule: rule, scope: scope}, nil
+}
+
+// key is what the cache knows the decision's answer by.
+func (d decision) key(context string) cache.Key {
+	return cache.Key{Helper: d.rule.HelperName, Rule: d.rule.Text, Scope: d.scope, Context: context}
+}
+
+// noOpinion is the answer without headers.
+func noOpinion(now time.Time) helpers.Response {
+	return helpers.Response{Expires: now.Add(noOpinionLife)}
+}
+
+// headers answers a client that wants headers. The answer's expiry is what the client is to be told.
+func (r *resolver) headers(ctx context.Context, req helpers.Request) (helpers.Response, error) {
+	d, err := decide(r.routes, req.URL)
+	if d.rule != nil {
+		trace.Note(ctx, "%s is served by %s, the helper %s", helpers.Display(req.URL), d.rule.Place, d.rule.HelperName)
+	}
+	switch {
+	case err != nil:
+		return helpers.Response{}, err
+	case d.noOpinion != "":
+		trace.Note(ctx, "%s: no headers", d.noOpinion)
+		return noOpinion(r.now()), nil
+	}
+	resp, err := r.cache.Get(ctx, d.key(r.context), func(ctx context.Context) (cache.Entry, error) {
+		resp, err := fill(ctx, d.rule, req.URL)
+		e := cache.Entry{Response: resp, Salt: r.salt}
+		e.Inputs, e.Volatile = r.watched.Inputs()
+		return e, err
+	})
 	if err != nil {
 		return helpers.Response{}, err
 	}
-	now := r.now()
+	told, ok := tell(resp, r.now())
+	if !ok {
+		return helpers.Response{}, fmt.Errorf("the token for %s expires at once (%s); is this machine's clock right?", helpers.Display(req.URL), resp.Expires.UTC().Format(time.RFC3339))
+	}
+	return told, nil
+}
+
+// tell returns an answer as a client is told it: with an expiry that keeps its margin. ok is false where nothing is left of its life.
+func tell(resp helpers.Response, now time.Time) (told helpers.Response, ok bool) {
 	switch {
 	case resp.Empty():
-		return noOpinion, nil
+		return noOpinion(now), true
 	case resp.Expires.IsZero():
-		return resp, nil
+		return resp, true
 	}
-	expires := helpers.WithMargin(resp.Expires, now)
-	if !expires.After(now) {
-		return helpers.Response{}, fmt.Errorf("the token for %s expires at once (%s); is this machine's clock right?", shown, resp.Expires.UTC().Format(time.RFC3339))
-	}
-	resp.Expires = expires
-	return resp, nil
+	resp.Expires = helpers.WithMargin(resp.Expires, now)
+	return resp, resp.Expires.After(now)
 }
 
 // fill answers without a cache: it finds the credential and turns it into headers.
@@ -100,11 +176,10 @@ func fill(ctx context.Context, rule *config.Rule, u *url.URL) (helpers.Response,
 	credential, err := findCredential(ctx, rule, u)
 	missing := errors.Is(err, helpers.ErrNotFound)
 	if err != nil && !(missing && rule.Anonymous) {
-		err = fmt.Errorf("%s: %w", helpers.Display(u), err)
 		if missing {
-			return helpers.Response{}, helpers.WithHint(err, `supply one of these, or set "on_missing": "anonymous" in the config of the rule at %s`, rule.Place)
+			return helpers.Response{}, noLogin(rule, u, err)
 		}
-		return helpers.Response{}, err
+		return helpers.Response{}, fmt.Errorf("%s: %w", helpers.Display(u), err)
 	}
 	if missing {
 		trace.Note(ctx, "going on without a login: %s", err)
@@ -120,6 +195,17 @@ func fill(ctx context.Context, rule *config.Rule, u *url.URL) (helpers.Response,
 	default:
 		return helpers.Response{}, fmt.Errorf("%s: %w", helpers.Display(u), headersErr)
 	}
+}
+
+// noLogin is the error of a rule that needs a login and has none: it says what to do in the helper's words, and in the rule.
+func noLogin(rule *config.Rule, u *url.URL, err error) error {
+	remedy := "supply one of these"
+	var hint *helpers.HintError
+	if errors.As(err, &hint) {
+		remedy = hint.Hint
+	}
+	return helpers.WithHint(fmt.Errorf("%s: %w", helpers.Display(u), err),
+		`%s, or set "on_missing": "anonymous" in the config of the rule at %s`, remedy, rule.Place)
 }
 
 // findCredential finds the user's credential and refuses one that could break out of a header.

@@ -6,8 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/fe055d52/credential-helper/helpers"
@@ -42,11 +47,25 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"get", "", "read a request on standard input, write the headers for its URL", helpGet, (*app).get},
+		{"docker", "get | store | erase | list | version", "serve Docker's credential helper protocol", helpDocker, (*app).dockerCommand},
+		{"install", "docker [--name NAME] [--registry HOST]… [--import] [--dry-run]", "make a client use this program", helpInstall, (*app).install},
+		{"uninstall", "docker [--name NAME] [--dry-run]", "undo install", helpUninstall, (*app).uninstall},
 		{"setup-keyring", "[--file FILE] [--read | --clear] SERVICE", "store a secret in the system keyring, print it, or remove it", helpSetupKeyring, (*app).setupKeyring},
+		{"agent-status", "[--json]", "tell what the agent is doing", helpAgentStatus, (*app).agentStatus},
+		{"agent-launch", "[--foreground]", "start the agent", helpAgentLaunch, (*app).agentLaunch},
+		{"agent-shutdown", "", "end the agent", "", (*app).agentShutdown},
+		{"agent-prune", "[--all]", "have the agent forget what has expired", helpAgentPrune, (*app).agentPrune},
+		{"agent-logs", "", "print the agent's log", "", (*app).agentLogs},
+		{"agent-raw", "REQUEST [KEY]", "send the agent a request, and print its reply", helpAgentRaw, (*app).agentRaw},
 		{"version", "", "print the version", "", (*app).version},
 		{"help", "[COMMAND]", "print this text, or a command's own", "", (*app).help},
 	}
 }
+
+// exitStatus is the end of a command that has told its errors itself.
+type exitStatus struct{ code int }
+
+func (e *exitStatus) Error() string { return fmt.Sprintf("exit status %d", e.code) }
 
 // usageError is a mistake on the command line.
 type usageError struct{ msg string }
@@ -62,6 +81,10 @@ func (a *app) run(args []string) int {
 		return exitUsage
 	}
 	err := a.dispatch(args)
+	var status *exitStatus
+	if errors.As(err, &status) {
+		return status.code
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -118,7 +141,8 @@ func (a *app) timeout() (time.Duration, error) {
 	return d, nil
 }
 
-// within runs work within the time budget, whatever hangs. The error of a run that took too long names the slow step.
+// within runs work within the time budget, whatever hangs, and ends it when the process is told to end.
+// The error of a run that took too long names the slow step.
 // work goes on in the background in that case, until the process ends: it must not write anything itself.
 func within[T any](a *app, work func(ctx context.Context) (T, error)) (T, error) {
 	var zero T
@@ -126,21 +150,23 @@ func within[T any](a *app, work func(ctx context.Context) (T, error)) (T, error)
 	if err != nil {
 		return zero, err
 	}
-	rec := &trace.Recorder{}
+	return withinTime(a, budget, work)
+}
+
+func withinTime[T any](a *app, budget time.Duration, work func(ctx context.Context) (T, error)) (T, error) {
+	var zero T
 	log, err := a.logger()
 	if err != nil {
 		return zero, err
 	}
+	rec := &trace.Recorder{}
 	if log != nil {
-		rec.OnEvent = func(e trace.Event) {
-			if e.Outcome == "" {
-				log.Debug(e.What)
-			} else {
-				log.Debug(e.What, "outcome", e.Outcome, "took", e.Took.Round(time.Microsecond))
-			}
-		}
+		rec.OnEvent = log.event
 	}
-	ctx, cancel := context.WithTimeout(trace.NewContext(context.Background(), rec), budget)
+	// A program that a lookup runs is in a process group of its own: the terminal's interrupt reaches it through this context alone.
+	told, stop := signal.NotifyContext(trace.NewContext(context.Background(), rec), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	ctx, cancel := context.WithTimeout(told, budget)
 	defer cancel()
 
 	type result struct {
@@ -150,8 +176,15 @@ func within[T any](a *app, work func(ctx context.Context) (T, error)) (T, error)
 	done := make(chan result, 1)
 	start := time.Now()
 	go func() {
-		value, err := work(ctx)
-		done <- result{value, err}
+		var res result
+		defer func() {
+			if r := recover(); r != nil {
+				trace.Note(ctx, "%s", debug.Stack())
+				res = result{err: helpers.WithHint(fmt.Errorf("internal error: %v", r), "$%s=debug shows where; please report it", env.VarLogging)}
+			}
+			done <- res
+		}()
+		res.value, res.err = work(ctx)
 	}()
 	var res result
 	select {
@@ -165,25 +198,41 @@ func within[T any](a *app, work func(ctx context.Context) (T, error)) (T, error)
 		}
 	}
 	if res.err != nil && ctx.Err() != nil {
-		step := rec.Slow()
-		if step == "" {
-			step = "starting"
-		}
-		res.err = helpers.WithHint(fmt.Errorf("no answer within %s; the time went into %s", budget, step),
-			"$%s sets the time limit", env.VarTimeout)
+		res.err = late(res.err, told.Err() != nil, budget, rec.Slow())
 	}
 	if log != nil {
-		if res.err != nil {
-			log.Info("failed", "error", res.err.Error(), "took", time.Since(start).Round(time.Microsecond))
-		} else {
-			log.Info("done", "took", time.Since(start).Round(time.Microsecond))
-		}
+		log.end(res.err, time.Since(start))
 	}
 	return res.value, res.err
 }
 
-// logger returns the logger that CREDENTIAL_HELPER_LOGGING asks for, or nil. Everything that it writes is scrubbed of secrets.
-func (a *app) logger() (*slog.Logger, error) {
+// late explains the error of a run that did not come to its end.
+func late(err error, interrupted bool, budget time.Duration, step string) error {
+	if step == "" {
+		step = "starting"
+	}
+	if interrupted {
+		return fmt.Errorf("interrupted while %s", step)
+	}
+	hint := "$" + env.VarTimeout + " sets the time limit"
+	var inner *helpers.HintError
+	if errors.As(err, &inner) {
+		hint = inner.Hint + "; " + hint
+	}
+	return helpers.WithHint(fmt.Errorf("no answer within %s; the time went into %s", budget, step), "%s", hint)
+}
+
+// maxLogged is how much is logged in a run, in bytes: a client that reads standard error late, as Bazel does, has room for 64 KiB.
+const maxLogged = 32 << 10
+
+// A runLog logs one run to standard error. What it writes is scrubbed of secrets, before it is quoted in any way.
+type runLog struct {
+	log *slog.Logger
+	out *limitedWriter
+}
+
+// logger returns the log that CREDENTIAL_HELPER_LOGGING asks for, or nil.
+func (a *app) logger() (*runLog, error) {
 	level := slog.LevelInfo
 	switch text := strings.ToLower(a.env.Var(env.VarLogging)); text {
 	case "", "off":
@@ -194,14 +243,42 @@ func (a *app) logger() (*slog.Logger, error) {
 	default:
 		return nil, fmt.Errorf("$%s is %q; it takes off, basic or debug", env.VarLogging, redact.Quote(text, 40))
 	}
-	return slog.New(slog.NewTextHandler(scrubber{a.stderr}, &slog.HandlerOptions{Level: level})), nil
+	out := &limitedWriter{w: a.stderr, left: maxLogged}
+	return &runLog{slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})), out}, nil
 }
 
-type scrubber struct{ w io.Writer }
-
-func (s scrubber) Write(p []byte) (int, error) {
-	if _, err := io.WriteString(s.w, redact.Scrub(string(p))); err != nil {
-		return 0, err
+func (l *runLog) event(e trace.Event) {
+	if e.Outcome == "" {
+		l.log.Debug(redact.Line(e.What, 500))
+		return
 	}
-	return len(p), nil
+	l.log.Debug(redact.Line(e.What, 500), "outcome", redact.Line(e.Outcome, 500), "took", e.Took.Round(time.Microsecond))
+}
+
+func (l *runLog) end(err error, took time.Duration) {
+	if err != nil {
+		l.log.Info("failed", "error", oneLine(err.Error()), "took", took.Round(time.Microsecond))
+		return
+	}
+	l.log.Info("done", "took", took.Round(time.Microsecond))
+}
+
+// limitedWriter drops what is over its limit, and says so once.
+type limitedWriter struct {
+	mu   sync.Mutex
+	w    io.Writer
+	left int
+}
+
+func (l *limitedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.left <= 0 {
+		return len(p), nil
+	}
+	if l.left -= len(p); l.left <= 0 {
+		_, err := io.WriteString(l.w, "the log of this run is cut off here\n")
+		return len(p), err
+	}
+	return l.w.Write(p)
 }

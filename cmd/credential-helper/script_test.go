@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +22,8 @@ func TestMain(m *testing.M) {
 		"credential-helper": main,
 		"get":               getMain,
 		"hold":              holdMain,
+		// The name under which Docker would start the program.
+		"docker-credential-ours": main,
 	})
 }
 
@@ -77,11 +80,12 @@ func TestScripts(t *testing.T) {
 			} {
 				e.Setenv(name, filepath.Join(home, dir))
 			}
-			e.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector would make every process sleep for a second
+			e.Setenv("GORACE", "atexit_sleep_ms=0")       // the race detector would make every process sleep for a second
+			e.Setenv("CREDENTIAL_HELPER_STANDALONE", "1") // the stories of the cache take this away
 			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, "tmp"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"registry": registryCmd, "expand": expandCmd},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"registry": registryCmd, "requests": requestsCmd, "agent": agentCmd, "expand": expandCmd},
 	})
 }
 
@@ -92,6 +96,23 @@ func expandCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// registries are those that scripts started, by their script and name.
+var registries registryTable
+
+type registryTable struct{ m sync.Map }
+
+func (t *registryTable) Store(ts *testscript.TestScript, name string, r *registrytest.Registry) {
+	t.m.Store(ts.Name()+"/"+name, r)
+}
+
+func (t *registryTable) Load(ts *testscript.TestScript, name string) (*registrytest.Registry, bool) {
+	r, ok := t.m.Load(ts.Name() + "/" + name)
+	if !ok {
+		return nil, false
+	}
+	return r.(*registrytest.Registry), true
 }
 
 // registryCmd is "registry NAME [bearer|basic|none] [KNOB...]": it starts a registry with the user alice, password wonderland,
@@ -131,10 +152,33 @@ func registryCmd(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(misbehave(r, knob))
 	}
 	name := args[0]
+	registries.Store(ts, name, r)
 	ts.Setenv(name, r.Host)
 	ts.Setenv(name+"_URL", r.URL)
 	ts.Setenv(name+"_CA", r.CAFile)
 	ts.Setenv(name+"_IDENTITY", r.IdentityToken("alice"))
+}
+
+// requestsCmd is "requests NAME PINGS EXCHANGES": so many there were.
+func requestsCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: requests NAME PINGS EXCHANGES")
+	}
+	r, ok := registries.Load(ts, args[0])
+	if !ok {
+		ts.Fatalf("no registry %s", args[0])
+	}
+	if got := fmt.Sprint(r.Pings(), r.Exchanges()); got != args[1]+" "+args[2] {
+		ts.Fatalf("%s pings and exchanges, want %s %s", got, args[1], args[2])
+	}
+}
+
+// agentCmd is "agent": the script will start an agent, which is ended with it.
+func agentCmd(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Defer(func() {
+		ts.Setenv("CREDENTIAL_HELPER_CACHE", "")
+		_ = ts.Exec("credential-helper", "agent-shutdown")
+	})
 }
 
 // misbehave sets one of a registry's wrong answers.

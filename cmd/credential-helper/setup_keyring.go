@@ -6,13 +6,17 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
+	"github.com/fe055d52/credential-helper/cache"
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/keyring"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/trace"
@@ -52,7 +56,7 @@ func (a *app) setupKeyring(args []string) error {
 	err := a.runKeyring(flags, *file, *read, *remove)
 	var hint *helpers.HintError
 	if errors.Is(err, helpers.ErrUnavailable) && !errors.As(err, &hint) {
-		err = helpers.WithHint(err, `keep the secret in a file that only you can read, or in an environment variable, and use the source "file" or "env"`)
+		err = helpers.WithHint(err, `CREDENTIAL_HELPER_KEYRING=file uses an encrypted file in its place; or use the source "file" or "env" for this secret`)
 	}
 	return err
 }
@@ -90,14 +94,72 @@ func (a *app) runKeyring(flags *flag.FlagSet, file string, read, remove bool) er
 		if err != nil {
 			return err
 		}
-		_, err = within(a, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, keyring.Set(ctx, a.env, service, "", secret)
+		err = withPerson(a, func(ctx context.Context) error {
+			err := keyring.Set(ctx, a.env, service, "", secret)
+			a.forgetVolatile(ctx)
+			return err
 		})
 		if err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(a.stdout, "Stored secret %s\n", service)
 		return err
+	}
+}
+
+// readSecretFile reads a file that holds a secret. Unlike a configured one it may be a pipe: --file <(pass show name).
+func (a *app) readSecretFile(name string) ([]byte, error) {
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(a.env.Dir, path)
+	}
+	f, err := os.Open(path)
+	if err == nil {
+		defer f.Close()
+		var info fs.FileInfo
+		if info, err = f.Stat(); err == nil && info.IsDir() {
+			err = errors.New("it is a directory")
+		}
+	}
+	var data []byte
+	if err == nil {
+		data, err = io.ReadAll(io.LimitReader(f, maxSecret+1))
+	}
+	if err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, fmt.Errorf("reading the secret from %s: %w", name, err)
+	}
+	return data, nil
+}
+
+// promptTime is how long the keyring may take where it asks a person for its password.
+const promptTime = time.Minute
+
+// withPerson runs work within the time budget, or as long as a person may take for a prompt where no budget is set.
+func withPerson(a *app, work func(ctx context.Context) error) error {
+	budget, err := a.timeout()
+	if err != nil {
+		return err
+	}
+	if a.env.Var(env.VarTimeout) == "" {
+		budget = promptTime
+	}
+	_, err = withinTime(a, budget, func(ctx context.Context) (struct{}, error) { return struct{}{}, work(ctx) })
+	return err
+}
+
+// forgetVolatile drops the answers that were made from the keyring, as it was.
+func (a *app) forgetVolatile(ctx context.Context) {
+	answers, err := a.openCache(ctx)
+	if err == nil {
+		err = answers.Drop(ctx, cache.Volatile)
+		answers.Close()
+	}
+	if err != nil {
+		trace.Note(ctx, "answers made before are kept for up to five minutes: %s", err)
 	}
 }
 
@@ -108,12 +170,13 @@ func (a *app) secretFrom(file string) (redact.Secret, error) {
 	stdin, isFile := a.stdin.(*os.File)
 	switch {
 	case file != "":
-		path := file
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(a.env.Dir, path)
-		}
-		if data, _, err = a.env.ReadFile(path, maxSecret); err != nil {
-			return redact.Secret{}, fmt.Errorf("reading the secret from %s: %w", file, err)
+		data, err = within(a, func(ctx context.Context) (data []byte, err error) {
+			end := trace.Step(ctx, "reading the secret from %s", file)
+			defer func() { end(err) }()
+			return a.readSecretFile(file)
+		})
+		if err != nil {
+			return redact.Secret{}, err
 		}
 	case isFile && term.IsTerminal(int(stdin.Fd())):
 		// A person types as long as it takes: there is no time limit here.

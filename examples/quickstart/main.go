@@ -142,7 +142,8 @@ func get(program, dir string, request []byte, vars ...string) (headers http.Head
 	cmd := exec.Command(program, "get")
 	cmd.Dir = dir
 	home := filepath.Join(dir, "home")
-	cmd.Env = append(os.Environ(), "HOME="+home, "USERPROFILE="+home, "XDG_CONFIG_HOME="+home, "AppData="+home, "DOCKER_CONFIG="+home, "CREDENTIAL_HELPER_CONFIG_FILE=")
+	cmd.Env = append(os.Environ(), "HOME="+home, "USERPROFILE="+home, "XDG_CONFIG_HOME="+home, "AppData="+home, "DOCKER_CONFIG="+home, "CREDENTIAL_HELPER_CONFIG_FILE=",
+		"CREDENTIAL_HELPER_STANDALONE=1") // no agent stays behind
 	cmd.Env = append(cmd.Env, vars...)
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(request), os.Stderr
 	stdout, err := cmd.Output()

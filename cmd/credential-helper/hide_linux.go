@@ -1,0 +1,7 @@
+package main
+
+import "golang.org/x/sys/unix"
+
+// hideMemory keeps the agent's memory from other processes of the user: no core dump, no ptrace, no /proc/PID/mem.
+// Root sees it still.
+func hideMemory() { _ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
