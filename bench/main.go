@@ -1,6 +1,6 @@
 // Bench measures what a run of the program costs, and prints each figure beside its aim:
 //
-//	go run ./bench          the whole table, in about two minutes
+//	go run ./bench          the whole table, in about a minute
 //	go run ./bench -quick   the same rows from few runs: to see that it works, not for figures
 //
 // It builds the program as it is shipped and an empty Go program to compare it with, starts a registry in this process, and runs everything

@@ -139,7 +139,7 @@ func (a *app) beAgent(client *cache.Client, starting bool) error {
 	}
 	hideMemory()
 	// Its memory is what a machine of many users pays for it, and its speed is not what anybody waits for.
-	debug.SetGCPercent(30)
+	debug.SetGCPercent(10)
 	// One processor serves all: an answer takes less time than it takes to wake a second one.
 	runtime.GOMAXPROCS(1)
 	q := newAsker(a.env)

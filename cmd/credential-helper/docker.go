@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fe055d52/credential-helper/config"
 	"github.com/fe055d52/credential-helper/dialect"
@@ -37,6 +38,9 @@ Example:
 
 // dockerActions are the words of Docker's protocol.
 var dockerActions = []string{"get", "store", "erase", "list", "version"}
+
+// storeTime is how long store and erase may take: fifty logins at once wait for each other, and a slow keyring takes its time for each.
+const storeTime = 20 * time.Second
 
 // dockerPrefix begins the names under which Docker starts a credential helper.
 const dockerPrefix = "docker-credential-"
@@ -136,11 +140,9 @@ func (a *app) docker(args []string) error {
 		}
 		return dialect.WriteDockerLogin(a.stdout, login)
 	case "store":
-		_, err := within(a, func(ctx context.Context) (struct{}, error) { return struct{}{}, a.dockerStore(ctx) })
-		return err
+		return withPerson(a, storeTime, a.dockerStore)
 	default:
-		_, err := within(a, func(ctx context.Context) (struct{}, error) { return struct{}{}, a.dockerErase(ctx) })
-		return err
+		return withPerson(a, storeTime, a.dockerErase)
 	}
 }
 

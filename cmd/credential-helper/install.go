@@ -71,7 +71,7 @@ func (a *app) setUpDocker(command string, args []string, run func(*dockerSetup, 
 		return err
 	}
 	// Taking over logins may have the keyring ask a person for its password.
-	err = withPerson(a, func(ctx context.Context) (err error) {
+	err = withPerson(a, promptTime, func(ctx context.Context) (err error) {
 		end := trace.Step(ctx, "changing docker's configuration")
 		defer func() { end(err) }()
 		return run(s, ctx)

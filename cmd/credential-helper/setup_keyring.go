@@ -94,7 +94,7 @@ func (a *app) runKeyring(flags *flag.FlagSet, file string, read, remove bool) er
 		if err != nil {
 			return err
 		}
-		err = withPerson(a, func(ctx context.Context) error {
+		err = withPerson(a, promptTime, func(ctx context.Context) error {
 			err := keyring.Set(ctx, a.env, service, "", secret)
 			a.forgetVolatile(ctx)
 			return err
@@ -136,16 +136,16 @@ func (a *app) readSecretFile(name string) ([]byte, error) {
 }
 
 // promptTime is how long the keyring may take where it asks a person for its password.
-const promptTime = time.Minute
+const promptTime = 30 * time.Second
 
-// withPerson runs work within the time budget, or as long as a person may take for a prompt where no budget is set.
-func withPerson(a *app, work func(ctx context.Context) error) error {
+// withPerson runs work within the time budget, or where none is set, within the time that a person who started it may wait.
+func withPerson(a *app, unset time.Duration, work func(ctx context.Context) error) error {
 	budget, err := a.timeout()
 	if err != nil {
 		return err
 	}
 	if a.env.Var(env.VarTimeout) == "" {
-		budget = promptTime
+		budget = unset
 	}
 	_, err = withinTime(a, budget, func(ctx context.Context) (struct{}, error) { return struct{}{}, work(ctx) })
 	return err

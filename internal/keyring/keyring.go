@@ -64,8 +64,13 @@ func systemGet(ctx context.Context, e *env.Env, service, account string) (redact
 		if err := check(ctx, e); err != nil {
 			return err
 		}
+		// The library finds an item and then reads it. One that another process replaces in between is looked for once more.
 		var err error
-		text, err = gokeyring.Get(service, account)
+		for range 3 {
+			if text, err = gokeyring.Get(service, account); !vanished(err) {
+				return err
+			}
+		}
 		return err
 	})
 	switch {

@@ -120,3 +120,17 @@ func tellLibrary(address string) {
 func describeFailure(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
+
+// vanished reports whether an error is that of an item which is gone by now.
+func vanished(err error) bool {
+	var bus dbus.Error
+	if !errors.As(err, &bus) {
+		return false
+	}
+	switch bus.Name {
+	case "org.freedesktop.DBus.Error.UnknownInterface", "org.freedesktop.DBus.Error.UnknownMethod", "org.freedesktop.DBus.Error.UnknownObject",
+		"org.freedesktop.Secret.Error.NoSuchObject":
+		return true
+	}
+	return false
+}
