@@ -20,6 +20,9 @@ func WithMargin(expires, now time.Time) time.Time {
 	return expires.Add(-margin).UTC().Truncate(time.Second)
 }
 
+// maxTime is the last second of the year 9999, the last that RFC 3339 can write.
+const maxTime = 253402300799
+
 // JWTExpiry returns when a JSON Web Token stops being valid, told by the local clock: received is when it arrived.
 // ok is false for what is not a JWT or does not say. The signature is not checked: the token is believed by the server, not by us.
 //
@@ -37,7 +40,7 @@ func JWTExpiry(token string, received time.Time, fresh bool) (expires time.Time,
 	}
 	claims := gjson.ParseBytes(payload)
 	exp, iat := claims.Get("exp"), claims.Get("iat")
-	if exp.Type != gjson.Number || exp.Num <= 0 || exp.Num > 1<<40 {
+	if exp.Type != gjson.Number || exp.Num <= 0 || exp.Num > maxTime {
 		return time.Time{}, false
 	}
 	expires = time.Unix(int64(exp.Num), 0)
