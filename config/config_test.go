@@ -13,6 +13,7 @@ import (
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/peertest"
 	"github.com/fe055d52/credential-helper/internal/place"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
@@ -417,7 +418,7 @@ func TestForeignConfig(t *testing.T) {
 	if _, err := Load(e, kinds, builtIn); err != nil {
 		t.Errorf("to root, whom containers run builds as: %v", err)
 	}
-	asUser(t, 65534, func() {
+	peertest.AsUser(t, 65534, func() {
 		if _, err := Load(e, kinds, builtIn); err == nil || !strings.Contains(err.Error(), "it belongs to another user, who could have your secrets sent anywhere") {
 			t.Errorf("to another user: %v", err)
 		}

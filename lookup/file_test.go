@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/fe055d52/credential-helper/internal/peertest"
 )
 
 func TestFile(t *testing.T) {
@@ -99,12 +101,12 @@ func TestFileOfAnotherUser(t *testing.T) {
 	source := decodeOne(t, s, `{"source": "file", "path": "~/token", "allow_world_readable": true}`)
 	// Root runs builds in containers, on files of the user outside.
 	expect(t, s, source, Query{}, outcome{values: "default=" + canary})
-	asUser(t, 65534, func() {
+	peertest.AsUser(t, 65534, func() {
 		expect(t, s, source, Query{}, outcome{
 			kind: "broken", err: "the token file ~/token belongs to another user", hint: "make a copy of your own: install -m 600 ~/token COPY",
 		})
 	})
-	asUser(t, 54321, func() { expect(t, s, source, Query{}, outcome{values: "default=" + canary}) })
+	peertest.AsUser(t, 54321, func() { expect(t, s, source, Query{}, outcome{values: "default=" + canary}) })
 }
 
 func TestFileThatCannotBeRead(t *testing.T) {

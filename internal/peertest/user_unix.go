@@ -1,14 +1,14 @@
 //go:build unix
 
-package config
+package peertest
 
 import (
 	"syscall"
 	"testing"
 )
 
-// asUser runs f with another effective user, which only root can take.
-func asUser(t *testing.T, uid int, f func()) {
+// AsUser runs f with another effective user, which only root can take.
+func AsUser(t testing.TB, uid int, f func()) {
 	t.Helper()
 	if err := syscall.Setreuid(-1, uid); err != nil {
 		t.Fatal(err)
