@@ -234,6 +234,7 @@ func (a *Agent) watch() string {
 		case why := <-a.quit:
 			return why
 		case <-prune:
+			pruneLocks(a.Dir, time.Now())
 			a.drain()
 			if !a.socketIsOurs() {
 				return "the socket is gone: nobody finds this agent any more"

@@ -230,7 +230,11 @@ func (c *Client) awaitStart(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
-	return waitFor(ctx, f) == nil
+	if waitFor(ctx, f) != nil {
+		c.dead = true // whoever starts it hangs, and this run does without
+		return false
+	}
+	return true
 }
 
 // Tell sends a request whose reply does not matter. An agent that this run starts is told through its standard input,

@@ -119,6 +119,7 @@ func (s *fileStore) prune() {
 		_ = f.Close()
 		_ = os.Chtimes(marker, s.now(), s.now())
 	}
+	pruneLocks(s.root, s.now())
 	_ = s.forget(Expired)
 }
 

@@ -111,7 +111,7 @@ func TestPlantedLocks(t *testing.T) {
 	victim := filepath.Join(filepath.Dir(w.dir), "victim")
 	must(t, os.WriteFile(victim, []byte("dear diary"), 0o600))
 	must(t, os.MkdirAll(filepath.Join(w.dir, "locks"), 0o700))
-	must(t, os.Symlink(victim, filepath.Join(w.dir, "locks", someKey.ID()[:3]+".lock")))
+	must(t, os.Symlink(victim, filepath.Join(w.dir, "locks", lockName(someKey.ID()))))
 	a.want(false, someKey, Entry{Response: answer("x", start.Add(time.Hour))}, "with a link for a lock")
 	if text, _ := os.ReadFile(victim); string(text) != "dear diary" {
 		t.Errorf("what the link leads to is %q now", text)

@@ -70,7 +70,9 @@ func (s *Shared) Get(ctx context.Context, key Key, fill Fill) (helpers.Response,
 		if lock != nil {
 			return s.lead(ctx, id, lock, fill)
 		}
-		if err := s.wait(ctx, id, absent); err != nil {
+		if err := s.wait(ctx, id, absent); errors.Is(err, errNoPatience) {
+			return s.answer(ctx, fill)
+		} else if err != nil {
 			return helpers.Response{}, fmt.Errorf("waiting for another process with the same question: %w", err)
 		}
 	}
@@ -84,16 +86,28 @@ func (s *Shared) wait(ctx context.Context, id string, absent bool) (err error) {
 	end := trace.Step(ctx, "waiting for another process with the same question")
 	defer func() { end(err) }()
 	limited := ctx
-	if absent {
+	switch deadline, ok := ctx.Deadline(); {
+	case absent:
 		var cancel context.CancelFunc
 		limited, cancel = context.WithTimeout(ctx, absence)
 		defer cancel()
+	case ok:
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, time.Until(deadline)*3/4)
+		defer cancel()
 	}
 	if err = s.locks.wait(limited, id); err != nil && limited.Err() != nil && ctx.Err() == nil {
+		if !absent {
+			return errNoPatience
+		}
 		return nil
 	}
 	return err
 }
+
+// errNoPatience says that three quarters of the time went into waiting for another process. It may be stopped, and what is left
+// of the time is for an answer of one's own.
+var errNoPatience = errors.New("the process that was waited for takes too long")
 
 // load returns an entry that may be used now. It waits for a store that is starting.
 func (s *Shared) load(ctx context.Context, id string) (Entry, bool, error) {

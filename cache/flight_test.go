@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -149,7 +148,7 @@ func TestFailureOfAnother(t *testing.T) {
 	})
 }
 
-// TestWaitEnds holds that one who waits does not wait longer than he may.
+// TestWaitEnds holds that one who waits does not wait longer than he may, and keeps time for an answer of his own.
 func TestWaitEnds(t *testing.T) {
 	conform(t, func(t *testing.T, w *world, open func() *Shared) {
 		c := &crowd{t: t}
@@ -160,10 +159,10 @@ func TestWaitEnds(t *testing.T) {
 			return Entry{}, nil
 		}, func(helpers.Response, error) {})
 		<-leads
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
 		defer cancel()
 		_, err := open().Get(ctx, someKey, func(context.Context) (Entry, error) { return Entry{}, errors.New("asked again") })
-		if !errors.Is(err, context.DeadlineExceeded) || err.Error() != "waiting for another process with the same question: context deadline exceeded" {
+		if err == nil || err.Error() != "asked again" || ctx.Err() != nil {
 			t.Errorf("the error is %v", err)
 		}
 		close(release)
@@ -319,30 +318,5 @@ func TestTellTooMuch(t *testing.T) {
 	err := client.Tell(t.Context(), wire.Save, "key", strings.Repeat("x", maxPreload))
 	if err == nil || err.Error() != "the agent is still starting, and has been told as much as it can hear" {
 		t.Errorf("too much: %v", err)
-	}
-}
-
-// TestLockFiles holds that locks are few, and that questions and their parts do not share any.
-func TestLockFiles(t *testing.T) {
-	w := newWorld(t)
-	l := newFileLocks(w.dir)
-	for i := range 2000 {
-		for _, part := range []bool{false, true} {
-			held, err := l.try(Key{Scope: fmt.Sprint(i), Part: part}.ID())
-			if err != nil || held == nil {
-				t.Fatalf("a free lock: %v, %v", held, err)
-			}
-			held.release()
-		}
-	}
-	list := names(t, filepath.Join(w.dir, "locks"))
-	questions := 0
-	for _, name := range list {
-		if strings.HasPrefix(name, "q") {
-			questions++
-		}
-	}
-	if len(list) > 512 || questions == 0 || questions > 256 || len(list)-questions > 256 {
-		t.Errorf("%d files, %d of them for questions", len(list), questions)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 // locks are exclusive locks by key, which the system frees when their holder dies.
@@ -15,8 +16,9 @@ type locks interface {
 	wait(ctx context.Context, id string) error
 }
 
-// fileLocks are locks on files. Keys share 256 files, and parts of questions have 256 others: whoever holds the lock of a question
-// may take that of a part, never the other way round, so that nobody waits in a circle.
+// fileLocks are locks on files, one for (nearly) each key: two keys that share a file would wait for each other without need.
+// Parts of questions have files of their own: whoever holds the lock of a question may take that of a part, never the other way round,
+// so that nobody waits in a circle.
 type fileLocks struct {
 	dir   string
 	ready func() error // makes the directory, once
@@ -46,8 +48,11 @@ func (l *fileLocks) open(id string) (*os.File, error) {
 	if err := l.ready(); err != nil {
 		return nil, err
 	}
-	return openLock(filepath.Join(l.dir, id[:min(len(id), 3)]+".lock"))
+	return openLock(filepath.Join(l.dir, lockName(id)))
 }
+
+// lockName is the file of a key's lock: its kind, and enough of the key for a million files.
+func lockName(id string) string { return id[:min(len(id), 7)] + ".lock" }
 
 // openLock opens a file that is locked and holds nothing.
 func openLock(path string) (*os.File, error) {
@@ -95,5 +100,22 @@ func waitFor(ctx context.Context, f *os.File) error {
 		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+// lockLife is how long the file of a lock is kept. No process holds a lock for nearly as long; and if one did, the worst is a second leader.
+const lockLife = time.Hour
+
+// pruneLocks removes the files of locks that were made long ago.
+func pruneLocks(root string, now time.Time) {
+	dir := filepath.Join(root, "locks")
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, item := range list {
+		if info, err := item.Info(); err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > lockLife {
+			_ = os.Remove(filepath.Join(dir, item.Name()))
+		}
 	}
 }

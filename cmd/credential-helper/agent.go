@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/fe055d52/credential-helper/cache"
@@ -278,8 +279,11 @@ func (a *app) agentShutdown(args []string) error {
 		return err
 	}
 	_, err := a.callAgent(wire.Quit)
-	if errors.Is(err, cache.ErrUnreachable) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		return nil // what does not run need not be ended
+	}
+	if errors.Is(err, cache.ErrUnreachable) {
+		return helpers.WithHint(fmt.Errorf("ending the agent: %w", err), "an agent that is stopped or hangs has to be killed; agent-logs shows its process id")
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -54,14 +55,13 @@ func isDockerName(argv0 string) bool {
 // runDocker executes one action of Docker's protocol and returns the exit status. It is the only place that prints errors to standard output.
 func (a *app) runDocker(args []string) int {
 	if len(args) == 1 && args[0] == "get" {
-		// A client that sends Bazel's request is answered in Bazel's dialect, whatever the program is called.
-		stdin := bufio.NewReader(a.stdin)
-		a.stdin = stdin
-		if bazel, err := a.speaksBazel(stdin); err == nil && bazel {
-			return a.run(args)
-		}
+		a.stdin = bufio.NewReader(a.stdin)
 	}
 	err := a.docker(args)
+	if errors.Is(err, errBazelRequest) {
+		// A client that sends Bazel's request is answered in Bazel's dialect, whatever the program is called.
+		return a.run(args)
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -84,21 +84,29 @@ func isDockerMessage(err error) bool {
 	return err == dialect.ErrDockerNotFound || err == dialect.ErrDockerNoServer || err == dialect.ErrDockerNoUsername
 }
 
-// speaksBazel looks at the first character of a request that is not white space: Bazel's begins with a brace, a server's name does not.
-func (a *app) speaksBazel(stdin *bufio.Reader) (bool, error) {
-	return within(a, func(ctx context.Context) (is bool, err error) {
-		end := trace.Step(ctx, "reading the request from standard input")
-		defer func() { end(err) }()
-		for {
-			c, err := stdin.ReadByte()
-			if err != nil {
-				return false, err
-			}
-			if strings.IndexByte(" \t\r\n", c) < 0 {
-				return c == '{', stdin.UnreadByte()
-			}
+// errBazelRequest says that what comes on standard input is a request in Bazel's dialect.
+var errBazelRequest = errors.New("a request in Bazel's dialect")
+
+// checkBazel looks at the first character of a request that is not white space: Bazel's begins with a brace, a server's name does not.
+func checkBazel(stdin io.Reader) error {
+	r, ok := stdin.(*bufio.Reader)
+	for ok {
+		c, err := r.ReadByte()
+		if err != nil {
+			return nil // whoever reads on will tell
 		}
-	})
+		if strings.IndexByte(" \t\r\n", c) >= 0 {
+			continue
+		}
+		if err := r.UnreadByte(); err != nil {
+			return err
+		}
+		if c == '{' {
+			return errBazelRequest
+		}
+		break
+	}
+	return nil
 }
 
 // dockerCommand is "credential-helper docker ACTION".
@@ -149,6 +157,9 @@ func (a *app) docker(args []string) error {
 func (a *app) readDockerServer(ctx context.Context) (server string, err error) {
 	end := trace.Step(ctx, "reading the server from standard input")
 	defer func() { end(err) }()
+	if err := checkBazel(a.stdin); err != nil {
+		return "", err
+	}
 	return dialect.ReadDockerServer(a.stdin)
 }
 
@@ -170,7 +181,7 @@ func (a *app) dockerGet(ctx context.Context) (dialect.DockerLogin, error) {
 		if !login.Secret.IsZero() {
 			return login, nil
 		}
-		err = helpers.NotFoundf("the rule's login is no user name and secret")
+		err = fmt.Errorf("the login from %s is a registry token, which Docker's protocol cannot say", credential.Source)
 	}
 	if !helpers.FallsThrough(err) {
 		return dialect.DockerLogin{}, err
@@ -205,8 +216,13 @@ func (a *app) dockerCredential(ctx context.Context, server string) (helpers.Cred
 		plain.Scheme = "http"
 		rule = routes.Match(&plain)
 	}
-	if rule == nil || rule.Helper == nil {
+	switch {
+	case rule == nil || rule.Helper == nil:
 		return helpers.Credential{}, helpers.NotFoundf("no rule for %s", u.Host)
+	case rule.HelperName == "null":
+		return helpers.Credential{}, dialect.ErrDockerNotFound // the rule says that nothing is sent there
+	case !helpers.Secure(u) && !helpers.Loopback(u) && !rule.AllowHTTP:
+		return helpers.Credential{}, helpers.NotFoundf("%s is not encrypted, and %s does not allow that", u.Host, rule.Place)
 	}
 	return findCredential(ctx, rule, u)
 }

@@ -285,11 +285,32 @@ func (s *dockerSetup) plainLogins(file *dockerconfig.File, doc *dockerconfig.Doc
 		}
 		logins = append(logins, l)
 	}
+	if one, other, ok := sameRegistry(logins); ok {
+		return nil, helpers.WithHint(fmt.Errorf("taking over logins: %s and %s are one registry, with different logins, of which the store keeps one",
+			redact.Line(one, 200), redact.Line(other, 200)), "take one of them out of %s", file.Shown)
+	}
 	for _, l := range logins {
 		doc.ClearLogin(l.Server)
 	}
 	s.say("logins: %s → store", list)
 	return logins, nil
+}
+
+// sameRegistry returns two spellings of one registry whose logins differ, if there are any.
+func sameRegistry(logins []dockerconfig.Login) (one, other string, ok bool) {
+	seen := map[string]dockerconfig.Login{}
+	for _, l := range logins {
+		name, err := loginstore.Canonical(l.Server)
+		if err != nil {
+			continue // storing it will tell
+		}
+		before, there := seen[name]
+		if there && (before.Username != l.Username || before.Secret.Reveal() != l.Secret.Reveal()) {
+			return before.Server, l.Server, true
+		}
+		seen[name] = l
+	}
+	return "", "", false
 }
 
 // uninstall changes the file first: docker is never sent to a program that is not there any more.
@@ -300,7 +321,7 @@ func (s *dockerSetup) uninstall(context.Context) error {
 	}
 	// What has our name and is not ours stays: there is nothing to undo about it.
 	linked, err := s.link.made(s.env, state)
-	if err != nil {
+	if err != nil || !s.link.ours(state) {
 		linked = false
 	}
 	if s.restore(file, doc, state); doc.Changed() {

@@ -146,6 +146,15 @@ func (l dockerLink) make(e *env.Env, state *dockerconfig.State) error {
 	return nil
 }
 
+// ours reports whether what stands there is a link or a copy, and not the program itself under that name.
+func (l dockerLink) ours(state *dockerconfig.State) bool {
+	if l.copies {
+		return state.Copies[l.path] != ""
+	}
+	info, err := os.Lstat(l.path)
+	return err == nil && info.Mode().Type() == fs.ModeSymlink
+}
+
 // remove removes the link, which is there.
 func (l dockerLink) remove(e *env.Env, state *dockerconfig.State) error {
 	if err := os.Remove(l.path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -49,6 +49,9 @@ func (a *app) resolver(ctx context.Context) (r *resolver, err error) {
 	r = &resolver{now: a.env.Now, salt: inputs.Salt(salt), context: place.Context(a.env.Home, a.env.Workspace(), a.env.Dir)}
 	var seen *env.Env
 	seen, r.watched = a.env.Observe(r.salt)
+	for _, name := range env.DirectoryVars {
+		seen.Get(name)
+	}
 	kinds := helperKinds(newSources(seen), httpclient.New("credential-helper/"+shortVersion()), r.challenge)
 	r.routes, err = config.Load(a.env, kinds, a.builtIn(kinds))
 	if err != nil {

@@ -78,8 +78,19 @@ func (e *Env) Observe(salt inputs.Salt) (*Env, *Observation) {
 		o.add(inputs.Input{Kind: inputs.Env, Name: name, Sum: inputs.Variable(salt, value, ok)})
 		return value, ok
 	}
+	if e.Environ != nil {
+		watched.Environ = func() []string {
+			list := e.Environ()
+			o.add(inputs.Input{Kind: inputs.Environ, Sum: inputs.All(salt, list)})
+			return list
+		}
+	}
 	return &watched, o
 }
+
+// DirectoryVars are the variables that the directories of an environment come from. They are read before anything is observed:
+// who keeps an answer has to read them once more, so that they are in its record.
+var DirectoryVars = []string{"HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "USERPROFILE", "AppData", "LocalAppData"}
 
 func (o *Observation) add(in inputs.Input) {
 	o.mu.Lock()

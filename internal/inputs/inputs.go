@@ -5,19 +5,24 @@
 // On Linux it does not import package os, because the path of a hit goes through it before that is initialized (see package warm).
 package inputs
 
-import "github.com/dchest/siphash"
+import (
+	"syscall"
+
+	"github.com/dchest/siphash"
+)
 
 // Kinds of inputs.
 const (
-	Env  = "env"
-	File = "file"
+	Env     = "env"
+	File    = "file"
+	Environ = "environ" // all of the environment, as a program is given it
 )
 
 // An Input is one thing that an answer depends on, and how it was.
 type Input struct {
-	Kind string `json:"kind"` // Env or File
-	Name string `json:"name"` // the variable, or the file's absolute path
-	Sum  string `json:"sum"`  // what Variable or Stat returned
+	Kind string `json:"kind"` // Env, File or Environ
+	Name string `json:"name"` // the variable, or the file's absolute path; empty for Environ
+	Sum  string `json:"sum"`  // what Variable, Stat or All returned
 }
 
 // A Salt keys the hashes of one record. It is 16 random bytes.
@@ -32,6 +37,26 @@ func Variable(salt Salt, value string, set bool) string {
 		return "" // no salt, no sum: equal to nothing that was recorded
 	}
 	a, b := siphash.Hash128(word(salt[:8]), word(salt[8:]), []byte(value))
+	return hex(a, b)
+}
+
+// All returns the sum of an environment, whatever its order. Variables that change with every shell and command
+// and mean nothing to a program count for nothing.
+func All(salt Salt, environ []string) string {
+	if len(salt) != 16 {
+		return ""
+	}
+	var a, b uint64
+next:
+	for _, variable := range environ {
+		for _, noise := range [...]string{"_=", "PWD=", "OLDPWD=", "SHLVL="} {
+			if len(variable) >= len(noise) && variable[:len(noise)] == noise {
+				continue next
+			}
+		}
+		x, y := siphash.Hash128(word(salt[:8]), word(salt[8:]), []byte(variable))
+		a, b = a+x, b+y
+	}
 	return hex(a, b)
 }
 
@@ -64,6 +89,8 @@ func (in Input) Unchanged(salt Salt, get func(string) (string, bool)) bool {
 		return Variable(salt, value, set) == in.Sum
 	case File:
 		return Stat(in.Name) == in.Sum
+	case Environ:
+		return All(salt, syscall.Environ()) == in.Sum
 	}
 	return false
 }
