@@ -40,10 +40,10 @@ func JWTExpiry(token string, received time.Time, fresh bool) (expires time.Time,
 	}
 	claims := gjson.ParseBytes(payload)
 	exp, iat := claims.Get("exp"), claims.Get("iat")
-	if exp.Type != gjson.Number || exp.Num <= 0 || exp.Num > maxTime {
+	if exp.Type != gjson.Number || exp.Num <= 0 || exp.Num > 1<<40 {
 		return time.Time{}, false
 	}
-	expires = time.Unix(int64(exp.Num), 0)
+	expires = time.Unix(int64(min(exp.Num, maxTime)), 0)
 	if fresh && iat.Type == gjson.Number && iat.Num > 0 && iat.Num < exp.Num {
 		const most = 1 << 33 // seconds, 272 years: about what a Duration holds
 		counted := received.Add(time.Duration(min(exp.Num-iat.Num, most) * float64(time.Second)))
