@@ -127,7 +127,7 @@ func BenchmarkAsk(b *testing.B) {
 					b.Fatal(r)
 				}
 				frames[i] = string(wire.Append(nil, wire.Message{Op: wire.Ask, Fields: []string{
-					build, uri, "", "/home/alice\x00/work\x00/work", "/work/config.json", "-", "/home/alice/.config/credential-helper/config.json", "-",
+					build, uri, "", "/home/alice\x00/src/app\x00/src/app", "/src/app/config.json", "-", "/home/alice/.config/credential-helper/config.json", "-",
 				}}))
 			}
 			answer := func(frame string) {

@@ -49,7 +49,7 @@ func (a *app) resolver(ctx context.Context) (r *resolver, err error) {
 	r = &resolver{now: a.env.Now, salt: inputs.Salt(salt), context: place.Context(a.env.Home, a.env.Workspace(), a.env.Dir)}
 	var seen *env.Env
 	seen, r.watched = a.env.Observe(r.salt)
-	for _, name := range env.DirectoryVars {
+	for _, name := range env.DirectoryVars() {
 		seen.Get(name)
 	}
 	kinds := helperKinds(newSources(seen), httpclient.New("credential-helper/"+shortVersion()), r.challenge)

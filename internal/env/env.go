@@ -88,9 +88,14 @@ func (e *Env) Observe(salt inputs.Salt) (*Env, *Observation) {
 	return &watched, o
 }
 
-// DirectoryVars are the variables that the directories of an environment come from. They are read before anything is observed:
-// who keeps an answer has to read them once more, so that they are in its record.
-var DirectoryVars = []string{"HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "USERPROFILE", "AppData", "LocalAppData"}
+// DirectoryVars returns the variables that the directories of an environment come from, beside the home directory. They are read before
+// anything is observed: who keeps an answer has to read them once more, so that they are in its record.
+func DirectoryVars() []string {
+	if runtime.GOOS == "windows" {
+		return []string{"AppData", "LocalAppData"}
+	}
+	return []string{"XDG_CONFIG_HOME", "XDG_CACHE_HOME"}
+}
 
 func (o *Observation) add(in inputs.Input) {
 	o.mu.Lock()
