@@ -258,7 +258,24 @@ func (a *app) callAgent(op byte, fields ...string) (wire.Message, error) {
 		return wire.Message{}, err
 	}
 	defer client.Close()
-	return client.Call(context.Background(), op, fields...)
+	reply, err := client.Call(context.Background(), op, fields...)
+	return reply, explainAgent(err)
+}
+
+// notRunning reports whether an agent was not reached because there is none.
+func notRunning(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// explainAgent says of an agent that was not reached whether there is one, and what to do.
+func explainAgent(err error) error {
+	switch {
+	case notRunning(err):
+		return helpers.WithHint(fmt.Errorf("no agent runs: %w", err), "get starts it where it is wanted; credential-helper agent-launch starts it now")
+	case errors.Is(err, cache.ErrUnreachable):
+		return helpers.WithHint(fmt.Errorf("asking the agent: %w", err), "an agent that is stopped or hangs has to be killed; agent-logs shows its process id")
+	}
+	return err
 }
 
 func agentStatus(client *cache.Client) (cache.Status, error) {
@@ -279,11 +296,8 @@ func (a *app) agentShutdown(args []string) error {
 		return err
 	}
 	_, err := a.callAgent(wire.Quit)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+	if notRunning(err) {
 		return nil // what does not run need not be ended
-	}
-	if errors.Is(err, cache.ErrUnreachable) {
-		return helpers.WithHint(fmt.Errorf("ending the agent: %w", err), "an agent that is stopped or hangs has to be killed; agent-logs shows its process id")
 	}
 	return err
 }
@@ -340,7 +354,7 @@ func (a *app) agentStatus(args []string) error {
 	defer client.Close()
 	status, err := agentStatus(client)
 	if err != nil {
-		return helpers.WithHint(fmt.Errorf("asking the agent: %w", err), "get starts it where it is wanted; credential-helper agent-launch starts it now")
+		return explainAgent(err)
 	}
 	if asJSON {
 		return json.NewEncoder(a.stdout).Encode(status)
