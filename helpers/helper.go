@@ -61,13 +61,19 @@ type Credential struct {
 	IdentityToken redact.Secret
 	// RegistryToken is a bearer token that an OCI registry takes as it is.
 	RegistryToken redact.Secret
+	// Headers are whole headers that the login itself names, by field name (Composer's custom-headers). They are sent as they are, and Secret is not.
+	Headers map[string]redact.Secret
+	// Form says how Secret is written into a header where the place that it was found in decides that, in the words of the helper that found it.
+	Form string
+	// Expires is when the login stops being accepted; zero where nobody knows.
+	Expires time.Time
 	// Source says where it was found, in words: "$GITHUB_TOKEN", "~/.docker/config.json".
 	Source string
 }
 
 // Anonymous reports whether c holds no secret.
 func (c Credential) Anonymous() bool {
-	return c.Secret.IsZero() && c.IdentityToken.IsZero() && c.RegistryToken.IsZero()
+	return c.Secret.IsZero() && c.IdentityToken.IsZero() && c.RegistryToken.IsZero() && len(c.Headers) == 0
 }
 
 // A Response is an answer to a client that wants headers.

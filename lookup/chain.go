@@ -13,9 +13,11 @@ package lookup
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
@@ -33,7 +35,18 @@ const (
 	Auth          = "auth"
 	IdentityToken = "identitytoken"
 	RegistryToken = "registrytoken"
+	Token         = "token" // a token that goes by itself, without a user name
+	// Expires is no secret: the time after which the login is dead (RFC 3339), where the place that it was found in says so.
+	Expires = "expires"
 )
+
+// Header returns the binding of a value that is a whole header's, sent as it is: a login may name the header that it goes into.
+func Header(name string) string { return headerPrefix + name }
+
+const headerPrefix = "header:"
+
+// secret reports whether the values of a binding are secret.
+func secret(binding string) bool { return binding != Username && binding != Expires }
 
 // A Query is what is looked for.
 type Query struct {
@@ -53,6 +66,32 @@ func (v Values) Named() bool {
 	return ok
 }
 
+// Headers returns the whole headers among the values, by name; nil where there is none.
+func (v Values) Headers() map[string]redact.Secret {
+	var headers map[string]redact.Secret
+	for binding, value := range v {
+		if name, ok := strings.CutPrefix(binding, headerPrefix); ok && !value.IsZero() {
+			if headers == nil {
+				headers = map[string]redact.Secret{}
+			}
+			headers[name] = value
+		}
+	}
+	return headers
+}
+
+// Expiry returns the time after which the login is dead; the zero time where nothing says.
+func (v Values) Expiry() time.Time {
+	t, err := time.Parse(time.RFC3339, v[Expires].Reveal())
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// SetExpiry sets what Expiry returns, in whole seconds.
+func (v Values) SetExpiry(t time.Time) { v[Expires] = redact.Hold(t.UTC().Format(time.RFC3339)) }
+
 // A Source is a place where secrets are found.
 type Source interface {
 	// Name says what the source is, in words that fit an error: "$GITHUB_TOKEN", "keyring service \"x\"".
@@ -66,6 +105,12 @@ type Source interface {
 	// and its password, if it has one, under [Default] too, for the entry that binds it to another name.
 	// Values are made by [redact.Hold]: the chain remembers those that are secret.
 	Lookup(ctx context.Context, q Query) (Values, error)
+}
+
+// A PathBound source's secrets may be for a part of a host: two URLs of one host may have different ones.
+// A source that does not implement it has one secret for all paths of a host.
+type PathBound interface {
+	PathBound() bool
 }
 
 // An Entry is a source in a chain.
@@ -82,6 +127,14 @@ type Chain []Entry
 // HostBound reports whether every secret of the chain names its own host.
 func (c Chain) HostBound() bool {
 	return !slices.ContainsFunc(c, func(e Entry) bool { return !e.Source.HostBound() })
+}
+
+// PathBound reports whether what the chain yields may differ between the paths of one host.
+func (c Chain) PathBound() bool {
+	return slices.ContainsFunc(c, func(e Entry) bool {
+		p, ok := e.Source.(PathBound)
+		return ok && p.PathBound()
+	})
 }
 
 // Found is what a chain yielded.
@@ -136,12 +189,15 @@ func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Fou
 				continue
 			}
 			found.Values[e.Binding] = value
+			if expires, ok := values[Expires]; ok && secret(e.Binding) {
+				found.Values[Expires] = expires
+			}
 		} else {
 			delete(values, Default)
 			found.Values = values
 		}
 		for binding, value := range found.Values {
-			if binding != Username {
+			if secret(binding) {
 				redact.Remember(value.Reveal())
 			}
 		}
@@ -153,7 +209,7 @@ func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Fou
 	if len(found.Values) > 0 {
 		bindings := make([]string, 0, len(found.Values))
 		for b, value := range found.Values {
-			if !value.IsZero() {
+			if !value.IsZero() && b != Expires {
 				bindings = append(bindings, b)
 			}
 		}
@@ -175,7 +231,7 @@ func (v Values) pick(binding string) redact.Secret {
 
 func (v Values) hasSecret() bool {
 	for binding, value := range v {
-		if binding != Username && !value.IsZero() {
+		if secret(binding) && !value.IsZero() {
 			return true
 		}
 	}
@@ -189,6 +245,11 @@ type Sources struct {
 	Executable string
 	// Stored, where not nil, returns a login that was stored through Docker's protocol, for a registry, or a repository after a slash.
 	Stored func(ctx context.Context, server string) (username string, secret redact.Secret, err error)
+	// Client makes the requests of sources that renew a login. It refuses redirects to other origins, as that of package httpclient does.
+	Client *http.Client
+	// UserOnly says that files of the project, and of the working directory, are not read: for clients that are started from any directory,
+	// which must not decide where their logins come from.
+	UserOnly bool
 }
 
 // A decodeFunc reads a source's own keys from its object in the configuration.

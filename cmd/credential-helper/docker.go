@@ -205,7 +205,10 @@ func (a *app) dockerCredential(ctx context.Context, server string) (helpers.Cred
 	if err != nil {
 		return helpers.Credential{}, fmt.Errorf("reading the request: %w", err)
 	}
-	kinds := helperKinds(newSources(a.env), nil, nil) // a login is looked up, and no server is asked
+	client := newClient() // for logins that have to be renewed: no registry is asked
+	sources := newSources(a.env, client)
+	sources.UserOnly = true
+	kinds := helperKinds(sources, client, nil)
 	routes, err := config.LoadUser(a.env, kinds, a.builtIn(kinds))
 	if err != nil {
 		return helpers.Credential{}, err

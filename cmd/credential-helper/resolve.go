@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"time"
@@ -52,7 +53,8 @@ func (a *app) resolver(ctx context.Context) (r *resolver, err error) {
 	for _, name := range env.DirectoryVars() {
 		seen.Get(name)
 	}
-	kinds := helperKinds(newSources(seen), httpclient.New("credential-helper/"+shortVersion()), r.challenge)
+	client := newClient()
+	kinds := helperKinds(newSources(seen, client), client, r.challenge)
 	r.routes, err = config.Load(a.env, kinds, a.builtIn(kinds))
 	if err != nil {
 		return nil, err
@@ -61,10 +63,13 @@ func (a *app) resolver(ctx context.Context) (r *resolver, err error) {
 	return r, err
 }
 
+// newClient returns the client that makes all requests.
+func newClient() *http.Client { return httpclient.New("credential-helper/" + shortVersion()) }
+
 // newSources returns the lookup sources that see an environment.
-func newSources(e *env.Env) *lookup.Sources {
+func newSources(e *env.Env, client *http.Client) *lookup.Sources {
 	executable, _ := os.Executable()
-	return &lookup.Sources{Env: e, Executable: executable, Stored: func(ctx context.Context, server string) (string, redact.Secret, error) {
+	return &lookup.Sources{Env: e, Executable: executable, Client: client, Stored: func(ctx context.Context, server string) (string, redact.Secret, error) {
 		login, err := loginstore.Get(ctx, e, server)
 		return login.Username, login.Secret, err
 	}}

@@ -1,0 +1,85 @@
+package lookup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/trace"
+)
+
+// maxNative is the size in bytes above which a file is not taken for one that a package manager keeps its logins in.
+const maxNative = 1 << 20
+
+// readNative reads a file in which another tool keeps its logins. shown is the path as people write it, for errors.
+// found is false where the file does not exist, or there is nothing that could hold it.
+func (s *Sources) readNative(ctx context.Context, path string) (data []byte, shown string, found bool, err error) {
+	data, _, shown, found, err = s.readFile(ctx, path)
+	return data, shown, found, err
+}
+
+// readProject is like readNative, for a file of the project or in a directory above it. One that somebody else may have written is refused:
+// it could have variables of the user's put into a header.
+func (s *Sources) readProject(ctx context.Context, path string) (data []byte, shown string, found bool, err error) {
+	data, info, shown, found, err := s.readFile(ctx, path)
+	switch {
+	case err != nil || !found:
+		return nil, shown, false, err
+	case env.WritableByAll(info):
+		return nil, shown, false, helpers.WithHint(fmt.Errorf("reading %s: every user of this machine can write it (mode %04o)", shown, info.Mode().Perm()),
+			"run chmod o-w %s, if what it says is yours", shown)
+	case env.Foreign(info):
+		return nil, shown, false, helpers.WithHint(fmt.Errorf("reading %s: it belongs to another user", shown), "make a copy of your own, or remove it")
+	}
+	return data, shown, true, nil
+}
+
+func (s *Sources) readFile(ctx context.Context, path string) (data []byte, info fs.FileInfo, shown string, found bool, err error) {
+	shown = s.Env.Display(path)
+	end := trace.Step(ctx, "reading %s", shown)
+	data, info, err = s.Env.ReadFile(path, maxNative)
+	end(err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, shown, false, nil
+	case errors.Is(err, env.ErrTooLarge):
+		return nil, info, shown, false, fmt.Errorf("reading %s: it is larger than %d bytes", shown, maxNative)
+	case err != nil:
+		return nil, info, shown, false, fmt.Errorf("reading %s: %w", shown, err)
+	}
+	return data, info, shown, true, nil
+}
+
+// project returns the directory of the project: the root of the workspace, else the working directory; "" where its files are not to be read.
+func (s *Sources) project() string {
+	if s.UserOnly {
+		return ""
+	}
+	return s.Env.Workspace()
+}
+
+// upward returns the working directory and those above it, the nearest first; none where the project's files are not to be read.
+func (s *Sources) upward() []string {
+	if s.UserOnly || !filepath.IsAbs(s.Env.Dir) {
+		return nil
+	}
+	var dirs []string
+	for dir := filepath.Clean(s.Env.Dir); ; dir = filepath.Dir(dir) {
+		dirs = append(dirs, dir)
+		if dir == filepath.Dir(dir) {
+			return dirs
+		}
+	}
+}
+
+// home returns a path below the user's home directory; "" where there is none.
+func (s *Sources) home(elem ...string) string {
+	if s.Env.Home == "" {
+		return ""
+	}
+	return filepath.Join(append([]string{s.Env.Home}, elem...)...)
+}
