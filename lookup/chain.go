@@ -268,6 +268,10 @@ var kinds = map[string]struct {
 	"docker":  {decode: decodeDocker, together: true},
 	"netrc":   {decode: decodeNetrc, together: true},
 	"google":  {decode: decodeGoogle},
+	"cargo":   {decode: decodeCargo, together: true},
+	"moonbit": {decode: decodeMoonbit, together: true},
+	"pesde":   {decode: decodePesde, together: true},
+	"github":  {decode: decodeGitHub, together: true},
 }
 
 func kindNames() []string {

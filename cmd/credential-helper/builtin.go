@@ -37,9 +37,9 @@ func ghcrChain(s *lookup.Sources) lookup.Chain {
 		{Source: s.Variable("GITHUB_ACTOR"), Binding: lookup.Username},
 		{Source: s.Variable("GHCR_TOKEN"), Binding: lookup.Password},
 	}
-	chain = append(chain, github.Environment(s, "github.com", lookup.Password)...)
+	chain = append(chain, s.GitHubEnvironment("github.com", lookup.Password)...)
 	chain = append(chain, lookup.Entry{Source: s.Docker()})
-	return append(chain, github.Stored(s, "github.com", lookup.Password)...)
+	return append(chain, s.GitHubStored("github.com", lookup.Password)...)
 }
 
 // builtInTable serves the hosts that need no configuration, where no file says otherwise. Public downloads go on without a login.

@@ -15,7 +15,6 @@ package github
 import (
 	"context"
 	"net/url"
-	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
@@ -40,28 +39,6 @@ type helper struct {
 	readConfigFile bool
 }
 
-// Environment returns the entries for the variables in which the GitHub CLI accepts a token for host:
-// https://cli.github.com/manual/gh_help_environment
-func Environment(s *lookup.Sources, host, binding string) lookup.Chain {
-	names := []string{"GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"}
-	if host == "github.com" || strings.HasSuffix(host, ".ghe.com") {
-		names = []string{"GH_TOKEN", "GITHUB_TOKEN"}
-	}
-	var chain lookup.Chain
-	for _, name := range names {
-		chain = append(chain, lookup.Entry{Source: s.Variable(name), Binding: binding})
-	}
-	return chain
-}
-
-// Stored returns the entries for the GitHub CLI's own login to host: in the keyring, and in its hosts.yml.
-func Stored(s *lookup.Sources, host, binding string) lookup.Chain {
-	return lookup.Chain{
-		{Source: s.Keyring("gh:"+host, ""), Binding: binding},
-		{Source: s.GitHubCLIUser(host), Binding: binding},
-	}
-}
-
 // Scope implements [helpers.Helper]: all URLs of one host that take one form share an answer.
 func (h *helper) Scope(u *url.URL) (string, bool) {
 	f := formOf(u)
@@ -73,9 +50,9 @@ func (h *helper) Credential(ctx context.Context, u *url.URL) (helpers.Credential
 	host := Host(u)
 	chain := h.chain
 	if !h.ownChain {
-		chain = Environment(h.sources, host, lookup.Default)
+		chain = h.sources.GitHubEnvironment(host, lookup.Default)
 	}
-	stored := Stored(h.sources, host, lookup.Default)
+	stored := h.sources.GitHubStored(host, lookup.Default)
 	switch {
 	case h.readConfigFile && h.ownChain: // the chain names its own keyring entries
 		chain = append(chain[:len(chain):len(chain)], lookup.Entry{Source: h.sources.GitHubCLI(host), Binding: lookup.Default})

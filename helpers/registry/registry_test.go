@@ -45,7 +45,7 @@ func TestConfigErrors(t *testing.T) {
 		{"bearer with a password", `{"auth_method": "bearer", "password": "x"}`, `f:1:39: the auth_method "bearer" takes "token", not "username" and "password"`},
 		{"empty chain", `{"lookup_chain": []}`, `f:1:18: "lookup_chain" is empty; name a source, or leave it out`},
 		{"unknown binding", `{"lookup_chain": [{"source": "env", "name": "X", "binding": "tokn"}]}`, `f:1:61: unknown binding "tokn" (did you mean "token"?); this helper knows token, username, password, default`},
-		{"unknown source", `{"lookup_chain": [{"source": "evn", "name": "X"}]}`, `f:1:30: unknown source "evn" (did you mean "env"?); known are command, docker, env, file, google, keyring, netrc, static`},
+		{"unknown source", `{"lookup_chain": [{"source": "evn", "name": "X"}]}`, `f:1:30: unknown source "evn" (did you mean "env"?); known are cargo, command, docker, env, file, github, google, keyring, moonbit, netrc, pesde, static`},
 		{"source without a name", `{"lookup_chain": [{"source": "env"}]}`, `f:1:19: the source "env" needs a "name" that is not empty`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

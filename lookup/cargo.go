@@ -1,0 +1,220 @@
+package lookup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/fe055d52/credential-helper/internal/strictjson"
+)
+
+// cratesIO is cargo's name for the registry that needs no configuration.
+const cratesIO = "crates-io"
+
+// tokenProvider is what cargo calls its own files and variables, among the credential providers.
+const tokenProvider = "cargo:token"
+
+// decodeCargo reads {"source": "cargo", "registry": NAME}. "registry" may be left out: then it is found by the URL.
+func decodeCargo(s *Sources, o *strictjson.Object) Source {
+	var name string
+	o.String("registry", &name)
+	if o.Has("registry") && !isRegistryName(name) {
+		o.Failf("registry", `"registry" is the name of a registry as cargo's configuration has it: letters, digits, "-" and "_"; leave it out to find it by the URL`)
+	}
+	return s.Cargo(name)
+}
+
+func isRegistryName(name string) bool {
+	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
+}
+
+// Cargo returns the source that finds cargo's token for a registry. Where registry is empty, it is the one whose index is on the URL's host.
+func (s *Sources) Cargo(registry string) Source { return cargo{s, registry} }
+
+// cargo finds the tokens of cargo's registries (https://doc.rust-lang.org/cargo/reference/registry-authentication.html).
+//
+// Registries are named in cargo's configuration, [registries.NAME] index (https://doc.rust-lang.org/cargo/reference/config.html):
+// $CARGO_REGISTRIES_<NAME>_INDEX, then .cargo/config.toml in the working directory and those above it, the nearest first,
+// then $CARGO_HOME/config.toml, which is below ~/.cargo where the variable is not set. Files that a file includes come right behind it, the last one first.
+// Where there is a file "config" beside "config.toml", it is read in its place, as cargo does.
+//
+// The token is $CARGO_REGISTRIES_<NAME>_TOKEN, else that of $CARGO_HOME/credentials.toml ("credentials" in its place, too),
+// else that of the configuration. It is found, and not taken, where cargo is told to ask another credential provider.
+//
+// Of several registries on the URL's host, the longest index path that covers the URL counts; where none does, because crates are
+// downloaded from elsewhere on the host, the one that has the most leading segments in common with it.
+// crates.io's own token ($CARGO_REGISTRY_TOKEN, [registry] token) is for crates.io and index.crates.io alone.
+type cargo struct {
+	*Sources
+	registry string
+}
+
+func (c cargo) Name() string {
+	if c.registry != "" {
+		return fmt.Sprintf("cargo's registry %q", c.registry)
+	}
+	return "cargo"
+}
+
+// HostBound implements [Source]: a registry that the rule names may have no index on this machine.
+func (c cargo) HostBound() bool { return c.registry == "" }
+
+// PathBound implements [PathBound].
+func (c cargo) PathBound() bool { return c.registry == "" }
+
+func (c cargo) Lookup(ctx context.Context, q Query) (Values, error) {
+	origin := helpers.Origin(q.URL)
+	if helpers.Wildcard(q.URL) {
+		return nil, helpers.NotFoundf("cargo has no registry for all hosts of a domain (%s)", q.URL.Host)
+	}
+	if origin == "https://static.crates.io" {
+		return nil, helpers.NotFoundf("cargo sends no token to static.crates.io")
+	}
+	settings, err := c.settings(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("looking for cargo's registries: %w", err)
+	}
+	ofCratesIO := origin == "https://crates.io" || origin == "https://index.crates.io"
+	switch {
+	case ofCratesIO && (c.registry == "" || c.registry == cratesIO):
+		return c.token(settings, cratesIO)
+	case c.registry == cratesIO:
+		return nil, helpers.NotFoundf("the token of crates.io does not go to %s", origin)
+	case c.registry != "":
+		if at, ok := c.site(settings, c.registry); ok && at.origin != origin {
+			return nil, helpers.NotFoundf("cargo's registry %q is at %s, not at %s", c.registry, at.origin, origin)
+		}
+		return c.token(settings, c.registry)
+	}
+	names := c.on(settings, q.URL)
+	if len(names) == 0 {
+		return nil, helpers.NotFoundf("cargo's configuration names no registry at %s (%s)", origin, settings.places())
+	}
+	return c.oneOf(settings, names, origin)
+}
+
+// on returns the names of the registries that are the nearest to u.
+func (c cargo) on(settings *cargoSettings, u *url.URL) []string {
+	at := func(name string) (site, bool) { return c.site(settings, name) }
+	names := nearest(settings.names(), u, at)
+	if len(names) > 0 || c.Env.Environ == nil {
+		return names
+	}
+	// A registry may be in the environment alone. That is looked at last: an answer that depends on all variables is seldom used again.
+	for _, variable := range c.Env.Environ() {
+		key, _, _ := strings.Cut(variable, "=")
+		name, isRegistry := strings.CutPrefix(key, "CARGO_REGISTRIES_")
+		name, isIndex := strings.CutSuffix(name, "_INDEX")
+		if name = strings.ToLower(name); isRegistry && isIndex && isRegistryName(name) && name != cratesVariable(cratesIO) {
+			settings.registry(name)
+		}
+	}
+	return nearest(settings.names(), u, at)
+}
+
+// oneOf returns the token of one of several registries that are equally near, where they have no two.
+func (c cargo) oneOf(settings *cargoSettings, names []string, origin string) (found Values, err error) {
+	var from []string
+	var missing error
+	same := true
+	for _, name := range names {
+		values, err := c.token(settings, name)
+		switch {
+		case errors.Is(err, helpers.ErrNotFound):
+			missing = errors.Join(missing, err)
+			continue
+		case err != nil:
+			return nil, err
+		case found != nil && found[Token].Reveal() != values[Token].Reveal():
+			same = false
+		}
+		found, from = values, append(from, name)
+	}
+	switch {
+	case !same:
+		return nil, helpers.WithHint(fmt.Errorf("looking for cargo's token: the registries %s are at %s, with different tokens, and the URL fits each as well", strings.Join(from, ", "), origin),
+			`write "registry": %q, or another one, in the source "cargo" of the rule`, from[0])
+	case found == nil:
+		return nil, helpers.NotFoundf("%s", strings.ReplaceAll(missing.Error(), "\n", "; "))
+	}
+	return found, nil
+}
+
+// site returns where the index of a registry is. ok is false where nobody says, and for one that is not asked over HTTP.
+func (c cargo) site(settings *cargoSettings, name string) (at site, ok bool) {
+	if name == cratesIO {
+		return site{}, false
+	}
+	index := c.Env.Var(cargoVariable(name, "INDEX"))
+	if index == "" {
+		index = settings.registry(name).Index
+	}
+	return parseSite(strings.TrimPrefix(index, "sparse+"))
+}
+
+// token returns the token of a registry, by the rules of cargo's credential providers.
+func (c cargo) token(settings *cargoSettings, name string) (Values, error) {
+	r, variable := settings.registry(name), cargoVariable(name, "TOKEN")
+	token, from := c.Env.Var(variable), "$"+variable
+	if token == "" {
+		token, from = r.Token, r.tokenFrom
+	}
+	key := c.Env.Var(cargoVariable(name, "SECRET_KEY"))
+	if key == "" {
+		key = r.SecretKey
+	}
+	if token == "" && key != "" {
+		return nil, helpers.WithHint(fmt.Errorf("looking for cargo's token: the registry %q uses an asymmetric token, which is not supported", name),
+			"give %s a token of its own, if the registry takes one", "$"+variable)
+	}
+	provider := strings.Fields(c.Env.Var(cargoVariable(name, "CREDENTIAL_PROVIDER")))
+	if len(provider) == 0 {
+		provider = r.provider
+	}
+	providers := [][]string{provider}
+	if len(provider) == 0 {
+		providers = slices.Clone(settings.global)
+		for name := range strings.FieldsSeq(c.Env.Var("CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS")) {
+			providers = append(providers, []string{name})
+		}
+	}
+	others, own := settings.others(providers)
+	switch {
+	case !own && token != "":
+		return nil, helpers.NotFoundf("cargo asks the credential provider %s for the token of its registry %q, and leaves out %s; this program does not ask it", others, name, from)
+	case others != "" && token == "":
+		return nil, helpers.NotFoundf("cargo asks the credential provider %s for the token of its registry %q; this program does not ask it", others, name)
+	case token == "":
+		return nil, helpers.NotFoundf("cargo has no token for its registry %q: $%s is not set, and %s has none", name, variable, settings.credentials)
+	}
+	return Values{Token: redact.Hold(token), Default: redact.Hold(token)}, nil
+}
+
+// cargoVariable returns the name of the variable that stands for a key of a registry.
+func cargoVariable(name, key string) string {
+	if name == cratesIO {
+		return "CARGO_REGISTRY_" + key
+	}
+	return "CARGO_REGISTRIES_" + strings.ToUpper(cratesVariable(name)) + "_" + key
+}
+
+// cratesVariable returns a registry's name as variables have it, in lower case.
+func cratesVariable(name string) string { return strings.ToLower(strings.ReplaceAll(name, "-", "_")) }
+
+// cargoHome returns $CARGO_HOME, or what it is where it is not set; "" where there is no home directory.
+func (s *Sources) cargoHome() string {
+	dir := s.Env.Var("CARGO_HOME")
+	switch {
+	case dir == "":
+		return s.home(".cargo")
+	case !filepath.IsAbs(dir):
+		return filepath.Join(s.Env.Dir, dir)
+	}
+	return filepath.Clean(dir)
+}

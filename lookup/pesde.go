@@ -1,0 +1,178 @@
+package lookup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/keyring"
+	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/fe055d52/credential-helper/internal/strictjson"
+)
+
+// The keyring's entry in which pesde keeps its tokens.
+const (
+	pesdeService = "tokens"
+	pesdeAccount = "pesde"
+)
+
+// decodePesde reads {"source": "pesde", "index": URL}. URL is that of the index, as pesde's manifest has it.
+// It may be left out for a registry whose index is on its own host.
+func decodePesde(s *Sources, o *strictjson.Object) Source {
+	var index string
+	o.String("index", &index)
+	if o.Has("index") && index == "" {
+		o.Failf("index", `"index" is empty; give it the URL of the registry's index, or leave it out`)
+	}
+	return s.Pesde(index)
+}
+
+// Pesde returns the source that finds pesde's token for an index. Where index is empty, it is the one that is on the URL's host.
+func (s *Sources) Pesde(index string) Source { return pesde{s, index} }
+
+// pesde finds the tokens of the pesde client (https://github.com/pesde-pkg/pesde, src/cli/auth.rs).
+//
+// They are in config.toml, in $PESDE_HOME, else in ~/.pesde: [tokens], from the URL of an index to what is sent as the header Authorization,
+// as it is. Where that table is empty, they are in the keyring: service "tokens", user "pesde", the same as a JSON object.
+//
+// An index is a Git repository. The host that takes its token is named inside, and is mostly another one:
+// a rule says by the index's URL which token goes to its host.
+type pesde struct {
+	*Sources
+	index string
+}
+
+func (p pesde) Name() string {
+	if p.index != "" {
+		return "pesde's token for the index " + withoutUser(p.index)
+	}
+	return "pesde"
+}
+
+// HostBound implements [Source]: an index that the rule names is mostly on another host.
+func (p pesde) HostBound() bool { return p.index == "" }
+
+// PathBound implements [PathBound].
+func (p pesde) PathBound() bool { return p.index == "" }
+
+func (p pesde) Lookup(ctx context.Context, q Query) (Values, error) {
+	tokens, from, err := p.tokens(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if p.index != "" {
+		for _, index := range slices.Sorted(maps.Keys(tokens)) {
+			if sameIndex(index, p.index) && tokens[index] != "" {
+				return pesdeToken(tokens[index]), nil
+			}
+		}
+		return nil, helpers.NotFoundf("%s has no token for the index %s", from, withoutUser(p.index))
+	}
+	indexes := nearest(slices.Sorted(maps.Keys(tokens)), q.URL, func(index string) (at site, ok bool) {
+		at, ok = parseSite(index)
+		return at, ok && tokens[index] != "" && (!gitHosting(at.origin) || len(at.segments) == 0)
+	})
+	switch {
+	case len(indexes) == 0:
+		return nil, pesdeMissing(tokens, from, helpers.Origin(q.URL))
+	case slices.ContainsFunc(indexes, func(index string) bool { return tokens[index] != tokens[indexes[0]] }):
+		shown := make([]string, len(indexes))
+		for i, index := range indexes {
+			shown[i] = withoutUser(index)
+		}
+		return nil, helpers.WithHint(fmt.Errorf("looking for pesde's token: %s has different tokens for %s, and the URL fits each as well", from, strings.Join(shown, ", ")),
+			`write "index": %q, or another one, in the source "pesde" of the rule`, shown[0])
+	}
+	return pesdeToken(tokens[indexes[0]]), nil
+}
+
+// gitHosting reports whether an origin keeps the Git repositories of all the world. An index there has its registry elsewhere,
+// and the registry's token is not for the one who keeps the index.
+func gitHosting(origin string) bool {
+	return slices.Contains([]string{"https://github.com", "https://gitlab.com", "https://bitbucket.org", "https://codeberg.org"}, origin)
+}
+
+// pesdeMissing tells what to write where there is one token that the user may have meant.
+func pesdeMissing(tokens map[string]string, from, origin string) error {
+	var others []string
+	for index := range tokens {
+		// The client keeps a token of GitHub's API beside those of indexes.
+		if !sameIndex(index, "https://github.com") {
+			others = append(others, index)
+		}
+	}
+	if len(others) == 1 {
+		return helpers.NotFoundf(`%s has no token for an index at %s; if the index of this registry is %s, add "index": %q to the source "pesde"`, from, origin, withoutUser(others[0]), withoutUser(others[0]))
+	}
+	return helpers.NotFoundf("%s has no token for an index at %s", from, origin)
+}
+
+// sameIndex reports whether two URLs name one index.
+func sameIndex(a, b string) bool {
+	if a, b = withoutUser(a), withoutUser(b); a == b {
+		return true
+	}
+	at, ok := parseSite(a)
+	bt, both := parseSite(b)
+	return ok && both && at.origin == bt.origin && slices.Equal(at.segments, bt.segments)
+}
+
+// pesdeToken returns what is sent, and the token in it for those who write it in another way.
+func pesdeToken(value string) Values {
+	token := value
+	if len(value) > len("bearer ") && strings.EqualFold(value[:len("bearer ")], "bearer ") {
+		token = strings.TrimSpace(value[len("bearer "):])
+	}
+	return Values{Header("Authorization"): redact.Hold(value), Token: redact.Hold(token), Default: redact.Hold(token)}
+}
+
+// tokens returns pesde's tokens by the URLs of indexes, and the place that they come from.
+func (p pesde) tokens(ctx context.Context) (tokens map[string]string, from string, err error) {
+	dir := p.Env.Var("PESDE_HOME")
+	switch {
+	case dir == "":
+		dir = p.home(".pesde")
+	case !filepath.IsAbs(dir):
+		dir = filepath.Join(p.Env.Dir, dir)
+	}
+	from = "pesde's config.toml, which has no place without a home directory,"
+	if dir != "" {
+		data, shown, found, err := p.readNative(ctx, filepath.Join(dir, "config.toml"))
+		if err != nil {
+			return nil, "", err
+		}
+		var file struct {
+			Tokens map[string]string `toml:"tokens"`
+		}
+		if err := decodeTOML(shown, "pesde", data, &file); err != nil {
+			return nil, "", err
+		}
+		if len(file.Tokens) > 0 {
+			return file.Tokens, shown, nil
+		}
+		from = shown
+		if !found {
+			from += ", which does not exist,"
+		}
+	}
+	secret, err := keyring.Get(ctx, p.Env, pesdeService, pesdeAccount)
+	switch {
+	case errors.Is(err, helpers.ErrUnavailable):
+		return nil, "", helpers.Unavailablef("%s has no token of pesde's, and %s", from, err)
+	case errors.Is(err, helpers.ErrNotFound):
+		return nil, "", helpers.NotFoundf("%s has no token of pesde's, and %s", from, err)
+	case err != nil:
+		return nil, "", fmt.Errorf("looking for pesde's tokens: %w", err)
+	}
+	if err := json.Unmarshal([]byte(secret.Reveal()), &tokens); err != nil {
+		return nil, "", helpers.WithHint(fmt.Errorf("looking for pesde's tokens: the keyring's entry for service %q, account %q is not a JSON object of strings", pesdeService, pesdeAccount),
+			"pesde auth login writes it anew, when the entry is removed")
+	}
+	return tokens, "pesde's entry in the keyring", nil
+}
