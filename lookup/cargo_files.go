@@ -131,15 +131,12 @@ type cargoInclude struct {
 	optional bool
 }
 
-// includesOf reads the value of "include": a path, or an array of paths and of tables that have one.
+// includesOf reads the value of "include": an array of paths and of tables that have one.
 func includesOf(value any) ([]cargoInclude, error) {
-	wrong := errors.New(`"include" is neither a path nor an array of paths and {path = "…"}`)
+	wrong := errors.New(`"include" is not an array of paths and {path = "…"}`)
 	list, ok := value.([]any)
 	if !ok && value != nil {
-		if _, isPath := value.(string); !isPath {
-			return nil, wrong
-		}
-		list = []any{value}
+		return nil, wrong
 	}
 	includes := make([]cargoInclude, 0, len(list))
 	for _, item := range list {
