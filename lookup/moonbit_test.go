@@ -3,6 +3,7 @@ package lookup
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -80,7 +81,7 @@ func TestMoonbit(t *testing.T) {
 		{"undefined, for another source", moonbitEntry("q", "https://other.test", "[sources.auth]\ntype = 'bearer'\ntoken = '${NOPE}'") + moonbitEntry("p", home, bearer), url, found},
 		{"no name of a variable", auth("type = 'bearer'\ntoken = '${" + canary + "}'"), url, outcome{kind: "broken", err: `reading ~/work/registry.toml: a ${…} in the login for the source "p" does not name an environment variable`}},
 
-		{"malformed", auth("type = 'bearer'\ntoken = \"" + canary), url, outcome{kind: "broken", err: "reading ~/work/registry.toml:6:25: not TOML as moonbit-registry reads it"}},
+		{"malformed", auth("type = 'bearer'\ntoken = \"" + canary), url, outcome{kind: "broken", err: "reading ~/work/registry.toml:6:26: not TOML as moonbit-registry reads it"}},
 		{"of another type", auth("type = 'bearer'\ntoken = ['" + canary + "']"), url, outcome{kind: "broken", err: "reading ~/work/registry.toml:6:9: not TOML as moonbit-registry reads it"}},
 		{"too large", strings.Repeat("\n", maxTOML+1), url, outcome{kind: "broken", err: "reading ~/work/registry.toml: it is larger than 131072 bytes, which is too long for a file of moonbit-registry"}},
 	} {
@@ -165,8 +166,14 @@ func FuzzMoonbit(f *testing.F) {
 		if err == nil && values[Default].IsZero() {
 			t.Errorf("%q gives no error and no secret", file)
 		}
-		if o := outcomeOf(s, nil, err); strings.Contains(o.err+o.hint, canary) && strings.Count(file, canary) == 1 && !strings.Contains(file, "name = \""+canary) {
+		if o := outcomeOf(s, nil, err); strings.Contains(o.err+o.hint, canary) && !sourceNamesCanary(file) {
 			t.Errorf("%q: the secret is in the error: %v", file, err)
 		}
 	})
+}
+
+// sourceNamesCanary reports whether the canary is in the name of a source, which is no secret.
+func sourceNamesCanary(file string) bool {
+	var into struct{ Sources []moonbitSource }
+	return decodeTOML("", "", []byte(file), &into) == nil && slices.ContainsFunc(into.Sources, func(s moonbitSource) bool { return strings.Contains(s.Name, canary) })
 }

@@ -104,6 +104,7 @@ var linked = []string{
 	"github.com/git-lfs/go-netrc",
 	"github.com/goccy/go-yaml",
 	"github.com/godbus/dbus/v5",
+	"github.com/pelletier/go-toml/v2",
 	"github.com/tidwall/gjson",
 	"github.com/tidwall/match",  // by gjson
 	"github.com/tidwall/pretty", // by gjson
