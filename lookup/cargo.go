@@ -69,16 +69,21 @@ func (c cargo) HostBound() bool { return c.registry == "" }
 func (c cargo) PathBound() bool { return c.registry == "" }
 
 func (c cargo) Lookup(ctx context.Context, q Query) (Values, error) {
-	origin := helpers.Origin(q.URL)
 	if helpers.Wildcard(q.URL) {
 		return nil, helpers.NotFoundf("cargo has no registry for all hosts of a domain (%s)", q.URL.Host)
-	}
-	if origin == "https://static.crates.io" {
-		return nil, helpers.NotFoundf("cargo sends no token to static.crates.io")
 	}
 	settings, err := c.settings(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("looking for cargo's registries: %w", err)
+	}
+	return c.find(settings, q.URL)
+}
+
+// find returns the token for u.
+func (c cargo) find(settings *cargoSettings, u *url.URL) (Values, error) {
+	origin := helpers.Origin(u)
+	if origin == "https://static.crates.io" {
+		return nil, helpers.NotFoundf("cargo sends no token to static.crates.io")
 	}
 	ofCratesIO := origin == "https://crates.io" || origin == "https://index.crates.io"
 	switch {
@@ -92,7 +97,7 @@ func (c cargo) Lookup(ctx context.Context, q Query) (Values, error) {
 		}
 		return c.token(settings, c.registry)
 	}
-	names := c.on(settings, q.URL)
+	names := c.on(settings, u)
 	if len(names) == 0 {
 		return nil, helpers.NotFoundf("cargo's configuration names no registry at %s (%s)", origin, settings.places())
 	}

@@ -44,9 +44,13 @@ type cargoSettings struct {
 	includes    int
 }
 
+func newCargoSettings() *cargoSettings {
+	return &cargoSettings{registries: map[string]*cargoRegistry{}, aliases: map[string][]string{}, credentials: "cargo's credentials.toml"}
+}
+
 // settings reads cargo's files, those first whose values stand.
 func (c cargo) settings(ctx context.Context) (*cargoSettings, error) {
-	settings := &cargoSettings{registries: map[string]*cargoRegistry{}, aliases: map[string][]string{}, credentials: "cargo's credentials.toml"}
+	settings := newCargoSettings()
 	home := c.cargoHome()
 	if home != "" {
 		settings.credentials = c.Env.Display(filepath.Join(home, "credentials.toml"))
@@ -91,15 +95,9 @@ func (c cargo) readOne(ctx context.Context, settings *cargoSettings, path string
 	if err != nil || !found {
 		return false, err
 	}
-	var file cargoFile
-	if err := decodeTOML(shown, "cargo", data, &file); err != nil {
-		return false, err
-	}
-	settings.read = append(settings.read, shown)
-	settings.add(&file, shown)
-	includes, err := includesOf(file.Include)
+	includes, err := settings.parse(shown, data)
 	if err != nil {
-		return false, fmt.Errorf("reading %s: %w", shown, err)
+		return false, err
 	}
 	for _, include := range slices.Backward(includes) {
 		target := filepath.FromSlash(include.path)
@@ -124,6 +122,21 @@ func (c cargo) readOne(ctx context.Context, settings *cargoSettings, path string
 		}
 	}
 	return true, nil
+}
+
+// parse adds what a file says, and returns the files that it includes.
+func (s *cargoSettings) parse(shown string, data []byte) ([]cargoInclude, error) {
+	var file cargoFile
+	if err := decodeTOML(shown, "cargo", data, &file); err != nil {
+		return nil, err
+	}
+	includes, err := includesOf(file.Include)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", shown, err)
+	}
+	s.read = append(s.read, shown)
+	s.add(&file, shown)
+	return includes, nil
 }
 
 type cargoInclude struct {

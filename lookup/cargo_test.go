@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fe055d52/credential-helper/internal/env"
 )
 
 // registryTable returns a [registries.NAME] table with an index and, if it has one, a token.
@@ -105,7 +107,7 @@ func TestCargo(t *testing.T) {
 		{"a key twice", corp + "token = \"" + canary + "\"\n", url, nil, broken(":4:1: not TOML as cargo reads it")},
 		{"of another type", "[registries.corp]\ntoken = [\"" + canary + "\"]\n", url, nil, broken(":2:9: not TOML as cargo reads it")},
 		{"a registry that is no table", "[registries]\ncorp = \"" + canary + "\"\n", url, nil, broken(":2:8: not TOML as cargo reads it")},
-		{"too large", strings.Repeat("\n", maxTOML+1), url, nil, broken(": it is larger than 131072 bytes, which is too long for a file of cargo")},
+		{"too large", strings.Repeat("\n", maxTOML+1), url, nil, broken(": it is larger than 65536 bytes, which is too long for a file of cargo")},
 		{"much too large", strings.Repeat("\n", maxNative+1), url, nil, broken(": it is larger than 1048576 bytes")},
 		{"an include of another kind", "include = \"x.toml\"\n", url, nil, broken(`: "include" is not an array of paths and {path = "…"}`)},
 		{"an include that is not there", "include = [\"x.toml\"]\n", url, nil, outcome{
@@ -286,12 +288,16 @@ func FuzzCargo(f *testing.F) {
 	f.Add("[registry]\ntoken = '"+canary+"'\nglobal-credential-providers = [['"+canary+"']]\n[credential-alias]\n'' = ['x']\n", "/")
 	f.Add("include = ['"+canary+"']", "")
 	f.Add(registryTable("a", "sparse+"+origin+"/a", canary)+registryTable("b", origin+"/a/", "other"), "/a/b")
+	s := &Sources{Env: &env.Env{Get: func(string) (string, bool) { return "", false }}}
 	f.Fuzz(func(t *testing.T, file, path string) {
-		s := newSources(t, nil)
-		write(t, s, ".cargo/config.toml", file)
 		u := mustParse(t, origin)
 		u.Path = "/" + path
-		values, err := s.Cargo("").Lookup(t.Context(), Query{URL: u})
+		settings := newCargoSettings()
+		_, err := settings.parse("config.toml", []byte(file))
+		var values Values
+		if err == nil {
+			values, err = cargo{s, ""}.find(settings, u)
+		}
 		// A name may be written with escapes; that is none of a host.
 		if err == nil && !strings.Contains(strings.ToLower(file), "crates.example.com") && !strings.Contains(file, `\`) {
 			t.Errorf("%q gives crates.example.com %v", file, values)

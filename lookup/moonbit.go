@@ -82,15 +82,20 @@ func (m moonbit) Lookup(ctx context.Context, q Query) (Values, error) {
 	if err != nil {
 		return nil, err
 	}
+	return m.find(shown, data, q.URL)
+}
+
+// find returns the login for u from a file's text. shown is the file's name in errors.
+func (m moonbit) find(shown string, data []byte, u *url.URL) (Values, error) {
 	var file struct {
 		Sources []moonbitSource `toml:"sources"`
 	}
 	if err := decodeTOML(shown, "moonbit-registry", data, &file, errMoonbitType); err != nil {
 		return nil, err
 	}
-	source, ok := moonbitFor(file.Sources, q.URL)
+	source, ok := moonbitFor(file.Sources, u)
 	if !ok {
-		return nil, helpers.NotFoundf("%s has no source for %s", shown, helpers.Origin(q.URL))
+		return nil, helpers.NotFoundf("%s has no source for %s", shown, helpers.Origin(u))
 	}
 	return m.login(shown, source)
 }

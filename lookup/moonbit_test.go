@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/fe055d52/credential-helper/internal/env"
 )
 
 // moonbitEntry returns a source of registry.toml at a URL, and what else it has.
@@ -83,7 +85,7 @@ func TestMoonbit(t *testing.T) {
 
 		{"malformed", auth("type = 'bearer'\ntoken = \"" + canary), url, outcome{kind: "broken", err: "reading ~/work/registry.toml:6:26: not TOML as moonbit-registry reads it"}},
 		{"of another type", auth("type = 'bearer'\ntoken = ['" + canary + "']"), url, outcome{kind: "broken", err: "reading ~/work/registry.toml:6:9: not TOML as moonbit-registry reads it"}},
-		{"too large", strings.Repeat("\n", maxTOML+1), url, outcome{kind: "broken", err: "reading ~/work/registry.toml: it is larger than 131072 bytes, which is too long for a file of moonbit-registry"}},
+		{"too large", strings.Repeat("\n", maxTOML+1), url, outcome{kind: "broken", err: "reading ~/work/registry.toml: it is larger than 65536 bytes, which is too long for a file of moonbit-registry"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			notOnWindows(t) // for the slashes in what is expected; the file is read alike
@@ -154,19 +156,23 @@ func FuzzMoonbit(f *testing.F) {
 	f.Add(moonbitEntry("p", home, "package_url_pattern = '"+home+"/x?${name}'\nauth = {type = 'basic', username = '${A}', password = '${B'}"), "/x")
 	f.Add(moonbitEntry("p", home+"@evil.test", "[sources.auth]\ntype = '"+canary+"'"), "/")
 	f.Add(moonbitEntry("p", home, "[sources.auth]\ntype = 'bearer'\ntoken = '${"+canary+"}'"), "/")
+	m := moonbit{Sources: &Sources{Env: &env.Env{Get: func(name string) (string, bool) {
+		if name == "A" {
+			return "a", true
+		}
+		return "", false
+	}}}}
 	f.Fuzz(func(t *testing.T, file, path string) {
-		s := newSources(t, map[string]string{"A": "a"})
-		write(t, s, "work/registry.toml", file)
 		u := mustParse(t, home)
 		u.Path = "/" + path
-		values, err := s.Moonbit().Lookup(t.Context(), Query{URL: u})
+		values, err := m.find("registry.toml", []byte(file), u)
 		if err == nil && !strings.Contains(strings.ToLower(file), "moon.example.com") && !strings.Contains(file, `\`) {
 			t.Errorf("%q gives moon.example.com %v", file, values)
 		}
 		if err == nil && values[Default].IsZero() {
 			t.Errorf("%q gives no error and no secret", file)
 		}
-		if o := outcomeOf(s, nil, err); strings.Contains(o.err+o.hint, canary) && !sourceNamesCanary(file) {
+		if o := outcomeOf(nil, nil, err); strings.Contains(o.err+o.hint, canary) && !sourceNamesCanary(file) {
 			t.Errorf("%q: the secret is in the error: %v", file, err)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -66,6 +67,11 @@ func (p pesde) Lookup(ctx context.Context, q Query) (Values, error) {
 	if err != nil {
 		return nil, err
 	}
+	return p.find(tokens, from, q.URL)
+}
+
+// find returns the token for u. from is the place of the tokens in errors.
+func (p pesde) find(tokens map[string]string, from string, u *url.URL) (Values, error) {
 	if p.index != "" {
 		for _, index := range slices.Sorted(maps.Keys(tokens)) {
 			if sameIndex(index, p.index) && tokens[index] != "" {
@@ -74,13 +80,13 @@ func (p pesde) Lookup(ctx context.Context, q Query) (Values, error) {
 		}
 		return nil, helpers.NotFoundf("%s has no token for the index %s", from, withoutUser(p.index))
 	}
-	indexes := nearest(slices.Sorted(maps.Keys(tokens)), q.URL, func(index string) (at site, ok bool) {
+	indexes := nearest(slices.Sorted(maps.Keys(tokens)), u, func(index string) (at site, ok bool) {
 		at, ok = parseSite(index)
 		return at, ok && tokens[index] != "" && (!gitHosting(at.origin) || len(at.segments) == 0)
 	})
 	switch {
 	case len(indexes) == 0:
-		return nil, pesdeMissing(tokens, from, helpers.Origin(q.URL))
+		return nil, pesdeMissing(tokens, from, helpers.Origin(u))
 	case slices.ContainsFunc(indexes, func(index string) bool { return tokens[index] != tokens[indexes[0]] }):
 		shown := make([]string, len(indexes))
 		for i, index := range indexes {
@@ -147,14 +153,9 @@ func (p pesde) tokens(ctx context.Context) (tokens map[string]string, from strin
 		if err != nil {
 			return nil, "", err
 		}
-		var file struct {
-			Tokens map[string]string `toml:"tokens"`
-		}
-		if err := decodeTOML(shown, "pesde", data, &file); err != nil {
-			return nil, "", err
-		}
-		if len(file.Tokens) > 0 {
-			return file.Tokens, shown, nil
+		tokens, err := parsePesde(shown, data)
+		if err != nil || len(tokens) > 0 {
+			return tokens, shown, err
 		}
 		from = shown
 		if !found {
@@ -175,4 +176,15 @@ func (p pesde) tokens(ctx context.Context) (tokens map[string]string, from strin
 			"pesde auth login writes it anew, when the entry is removed")
 	}
 	return tokens, "pesde's entry in the keyring", nil
+}
+
+// parsePesde returns the tokens in a config.toml.
+func parsePesde(shown string, data []byte) (map[string]string, error) {
+	var file struct {
+		Tokens map[string]string `toml:"tokens"`
+	}
+	if err := decodeTOML(shown, "pesde", data, &file); err != nil {
+		return nil, err
+	}
+	return file.Tokens, nil
 }

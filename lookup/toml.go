@@ -9,8 +9,8 @@ import (
 )
 
 // maxTOML is the size in bytes above which a file is not read as TOML: the parser's time grows with the square of the number of keys in a table,
-// and is a second for half a megabyte of them.
-const maxTOML = 128 << 10
+// and is eight seconds for a megabyte of them.
+const maxTOML = 64 << 10
 
 // decodeTOML decodes a file that a tool keeps its logins in. shown is the file's name in errors, and tool that of the tool.
 // No error quotes the file, which is full of tokens; own are those that types of this package return for a value, and may be shown.
