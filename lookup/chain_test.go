@@ -133,7 +133,7 @@ func TestChainHostBound(t *testing.T) {
 }
 
 func TestDecode(t *testing.T) {
-	const known = "cargo, command, docker, env, file, github, google, keyring, moonbit, netrc, pesde, static"
+	known := strings.Join(kindNames(), ", ")
 	for _, tt := range []struct{ name, chain, want, err string }{
 		{"empty", `[]`, "", ""},
 		{"env", `[{"source": "env", "name": "TOKEN"}]`, "$TOKEN→default", ""},
