@@ -1,0 +1,113 @@
+package lookup
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/redact"
+)
+
+// A loginURL is a URL with user info, as people write it into the files and variables of package managers.
+type loginURL struct {
+	url                *url.URL // without user info, as [helpers.ParseRequest] normalizes it
+	username, password string
+	// named and secured say whether there is a user name, and whether there is a password behind it; both may be empty.
+	named, secured bool
+}
+
+// parseLoginURL takes a URL apart as Python does: user info ends at the last "@" of the authority, the user name at the first ":",
+// and an escape that is none stands for itself. web is false for what is no http or https URL (a directory, say); ok is false for one that is malformed.
+func parseLoginURL(raw string) (l loginURL, web, ok bool) {
+	raw = strings.TrimFunc(raw, pySpace)
+	scheme, rest, found := strings.Cut(raw, "://")
+	if scheme = strings.ToLower(scheme); !found || scheme != "http" && scheme != "https" {
+		return loginURL{}, false, false
+	}
+	end := len(rest)
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		end = i
+	}
+	authority, rest := rest[:end], rest[end:]
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		var user, password string
+		user, password, l.secured = strings.Cut(authority[:i], ":")
+		l.named, l.username, l.password = true, pyUnquote(user), pyUnquote(password)
+		authority = authority[i+1:]
+	}
+	// A fragment means nothing to who fetches, and the query nothing to who looks for a login.
+	path, _, _ := strings.Cut(rest, "#")
+	path, _, _ = strings.Cut(path, "?")
+	r, err := helpers.ParseRequest(scheme + "://" + authority + path)
+	if err != nil || helpers.Wildcard(r.URL) {
+		return loginURL{}, true, false
+	}
+	l.url = r.URL
+	return l, true, true
+}
+
+// sameOrigin reports whether u has the scheme, the host and the port of l.
+func (l loginURL) sameOrigin(u *url.URL) bool {
+	return l.url.Scheme == u.Scheme && l.url.Host == u.Host
+}
+
+// pyUnquote decodes percent-encoding, and leaves alone what is none.
+func pyUnquote(text string) string {
+	if !strings.Contains(text, "%") {
+		return text
+	}
+	b := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		if text[i] == '%' && i+2 < len(text) {
+			if n, err := strconv.ParseUint(text[i+1:i+3], 16, 8); err == nil {
+				b = append(b, byte(n))
+				i += 2
+				continue
+			}
+		}
+		b = append(b, text[i])
+	}
+	return string(b)
+}
+
+// basicLogin returns a login. One whose password is empty is a token in the place of the user name: as a value it would be none, so the header is made here.
+func basicLogin(username, password string) (Values, error) {
+	if password != "" {
+		return Values{Username: redact.Hold(username), Password: redact.Hold(password), Default: redact.Hold(password)}, nil
+	}
+	header, err := helpers.BasicTokenOnly(redact.New(username))
+	if err != nil {
+		return nil, err
+	}
+	return Values{Header("Authorization"): header, Default: redact.Hold(username)}, nil
+}
+
+// noLogin says where no login for u was found, for the error that tells it.
+func noLogin(u *url.URL, read, missing []string) string {
+	var parts []string
+	switch len(read) {
+	case 0:
+	case 1:
+		parts = append(parts, read[0]+" has no login for "+u.Host)
+	default:
+		parts = append(parts, list(read)+" have no login for "+u.Host)
+	}
+	switch len(missing) {
+	case 0:
+	case 1:
+		parts = append(parts, missing[0]+" does not exist")
+	default:
+		parts = append(parts, list(missing)+" do not exist")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// list returns "a, b and c".
+func list(names []string) string {
+	last := len(names) - 1
+	if last < 1 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}

@@ -1,0 +1,258 @@
+package lookup
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/strictjson"
+)
+
+// decodePypirc reads {"source": "pypirc", "path": PATH}. PATH may be left out; it is subject to prefix expansion.
+// With it, that file is read, and no other and no variable of twine's.
+func decodePypirc(s *Sources, o *strictjson.Object) Source {
+	p := pypirc{Sources: s}
+	o.String("path", &p.path)
+	if o.Has("path") && p.path == "" {
+		o.Failf("path", `"path" is empty; leave it out to read twine's variables and ~/.pypirc`)
+	}
+	return p
+}
+
+// Pypirc returns the source that reads the logins that Python packages are uploaded with.
+func (s *Sources) Pypirc() Source { return pypirc{Sources: s} }
+
+// pypirc finds the login for the host of a repository, as twine has it (https://packaging.python.org/en/latest/specifications/pypirc/):
+//
+//   - $TWINE_USERNAME and $TWINE_PASSWORD, for the repository at $TWINE_REPOSITORY_URL, else for the section that $TWINE_REPOSITORY names, else for PyPI
+//   - ~/.pypirc: the sections that "index-servers" of [distutils] names, else [pypi] and [testpypi]; these two have URLs that go without saying.
+//     User info in the URL counts where the section has no username or password
+//
+// What is downloaded is mostly beside what is uploaded to: a repository counts for the whole of its scheme, host and port.
+// Of several the one with the longest path that covers the URL's wins, else the first in the file. A login for PyPI goes to PyPI's upload hosts alone.
+// Where there is no user name, a password that begins "pypi-", and any for PyPI, goes with "__token__".
+type pypirc struct {
+	*Sources
+	path string
+}
+
+func (pypirc) Name() string    { return "twine's logins" }
+func (pypirc) HostBound() bool { return true }
+func (pypirc) PathBound() bool { return true }
+
+// The sections whose repositories are known.
+const (
+	pypiSection, pypiURL         = "pypi", "https://upload.pypi.org/legacy/"
+	testpypiSection, testpypiURL = "testpypi", "https://test.pypi.org/legacy/"
+)
+
+// A repository is one that packages are uploaded to.
+type repository struct {
+	loginURL
+	section string
+	where   string // for errors
+}
+
+func (p pypirc) Lookup(ctx context.Context, q Query) (Values, error) {
+	if helpers.Wildcard(q.URL) {
+		return nil, helpers.NotFoundf("twine's logins are for one host each, not for %s", q.URL.Host)
+	}
+	path := p.home(".pypirc")
+	if p.path != "" {
+		var err error
+		if path, err = p.Env.Expand(p.path); err != nil {
+			return nil, fmt.Errorf("reading twine's file %s: %w", p.path, err)
+		}
+	}
+	var read, missing []string
+	var all []repository
+	if path != "" {
+		data, shown, found, err := p.readNative(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		missing = append(missing, shown)
+		if found {
+			read, missing = missing, nil
+			if all, err = pypircRepositories(shown, data); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if p.path == "" {
+		var err error
+		if all, err = p.variables(all); err != nil {
+			return nil, err
+		}
+		read = append([]string{"twine's variables"}, read...)
+	}
+	best, note := choose(all, q.URL)
+	if best == nil {
+		return nil, helpers.NotFoundf("%s%s", noLogin(q.URL, read, missing), note)
+	}
+	return basicLogin(best.username, best.password)
+}
+
+// choose returns the repository whose login is for u. note tells of one that is not enough.
+func choose(all []repository, u *url.URL) (best *repository, note string) {
+	longest := -1
+	for n := range all {
+		r := &all[n]
+		if r.url == nil || !r.sameOrigin(u) {
+			continue
+		}
+		if r.password != "" && r.username == "" && (r.isPyPI() || strings.HasPrefix(r.password, "pypi-")) {
+			r.username = "__token__"
+		}
+		switch {
+		case r.password == "":
+			continue
+		case r.username == "":
+			note = fmt.Sprintf("; %s has a password for %s and no username", r.where, u.Host)
+			continue
+		}
+		length := 0
+		if path := strings.TrimRight(r.url.EscapedPath(), "/"); covers(path, u.EscapedPath()) {
+			length = 1 + len(path)
+		}
+		if length > longest {
+			best, longest = r, length
+		}
+	}
+	return best, note
+}
+
+// covers reports whether a path, without a slash at its end, is another one or ends where one of its segments does.
+func covers(path, other string) bool {
+	rest, ok := strings.CutPrefix(other, path)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// isPyPI reports whether r is PyPI, or its twin for tests, which take tokens alone.
+func (r *repository) isPyPI() bool {
+	text := r.url.String()
+	return strings.HasPrefix(text, pypiURL) || strings.HasPrefix(text, testpypiURL)
+}
+
+// variables puts the login that twine's variables have before those of the file.
+func (p pypirc) variables(all []repository) ([]repository, error) {
+	username, password := p.Env.Var("TWINE_USERNAME"), p.Env.Var("TWINE_PASSWORD")
+	if text := p.Env.Var("TWINE_REPOSITORY_URL"); text != "" {
+		r := repository{where: "$TWINE_REPOSITORY_URL"}
+		if err := r.parse(text); err != nil {
+			return nil, err
+		}
+		if r.url == nil {
+			return all, nil
+		}
+		r.override(username, password)
+		// The file's sections are for the repositories that this is not.
+		others := []repository{r}
+		for _, o := range all {
+			if r.password == "" || o.url == nil || !o.sameOrigin(r.url) {
+				others = append(others, o)
+			}
+		}
+		return others, nil
+	}
+	if username == "" && password == "" {
+		return all, nil
+	}
+	section := p.Env.Var("TWINE_REPOSITORY")
+	if section == "" {
+		section = pypiSection
+	}
+	for n := range all {
+		if all[n].section == section {
+			all[n].override(username, password)
+			return all, nil
+		}
+	}
+	r := repository{section: section, where: "$TWINE_PASSWORD"}
+	if err := r.parse(defaultRepository(section)); err != nil || r.url == nil {
+		return all, err
+	}
+	r.override(username, password)
+	return append(all, r), nil
+}
+
+// override puts in a login that comes before r's own.
+func (r *repository) override(username, password string) {
+	if password != "" {
+		r.password, r.secured = password, true
+	}
+	if username != "" {
+		r.username, r.named = username, true
+	} else if password != "" && r.isPyPI() {
+		r.username = "" // of the file, and not for this password
+	}
+}
+
+// parse sets the URL of a repository. It stays nil for what is none that is fetched from.
+func (r *repository) parse(text string) error {
+	l, web, ok := parseLoginURL(text)
+	if web && !ok {
+		return helpers.WithHint(fmt.Errorf("reading %s: the URL of a repository does not parse", r.where),
+			"in its user name and password write %%40 for @, %%2F for /, and so on")
+	}
+	r.loginURL = l
+	if l.url != nil && l.url.Scheme == "http" && (l.url.Host == "upload.pypi.org" || l.url.Host == "test.pypi.org") {
+		r.url.Scheme = "https" // as twine does it
+	}
+	return nil
+}
+
+func defaultRepository(section string) string {
+	switch section {
+	case pypiSection:
+		return pypiURL
+	case testpypiSection:
+		return testpypiURL
+	}
+	return ""
+}
+
+// pypircRepositories returns the repositories of a file, in its order.
+func pypircRepositories(shown string, data []byte) ([]repository, error) {
+	file, err := parsePython(shown, data)
+	if err != nil {
+		return nil, err
+	}
+	named := map[string]bool{pypiSection: true, testpypiSection: true}
+	if text, line := file.get(file.section("distutils"), "index-servers"); line > 0 {
+		named = map[string]bool{}
+		for _, name := range strings.FieldsFunc(text, pySpace) {
+			named[name] = true
+		}
+	}
+	var all []repository
+	for _, s := range file.sections {
+		if !named[s.name] {
+			continue
+		}
+		text, line := file.get(s, "repository")
+		if line == 0 {
+			text = defaultRepository(s.name)
+		}
+		r := repository{section: s.name, where: fmt.Sprintf("%s:%d", shown, line)}
+		if line == 0 {
+			r.where = shown
+		}
+		if err := r.parse(text); err != nil {
+			return nil, err
+		}
+		if r.url == nil {
+			continue
+		}
+		if v, line := file.get(s, "username"); line > 0 {
+			r.username = v
+		}
+		if v, line := file.get(s, "password"); line > 0 {
+			r.password = v
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
