@@ -86,12 +86,8 @@ func basicLogin(username, password string) (Values, error) {
 // noLogin says where no login for u was found, for the error that tells it.
 func noLogin(u *url.URL, read, missing []string) string {
 	var parts []string
-	switch len(read) {
-	case 0:
-	case 1:
-		parts = append(parts, read[0]+" has no login for "+u.Host)
-	default:
-		parts = append(parts, list(read)+" have no login for "+u.Host)
+	if len(read) > 0 {
+		parts = append(parts, "no login for "+u.Host+" in "+list(read))
 	}
 	switch len(missing) {
 	case 0:
@@ -99,6 +95,9 @@ func noLogin(u *url.URL, read, missing []string) string {
 		parts = append(parts, missing[0]+" does not exist")
 	default:
 		parts = append(parts, list(missing)+" do not exist")
+	}
+	if len(parts) == 0 {
+		return "no login for " + u.Host + ": there is no home directory to look in"
 	}
 	return strings.Join(parts, "; ")
 }

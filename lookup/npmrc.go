@@ -73,19 +73,13 @@ func (n npmrc) Lookup(ctx context.Context, q Query) (Values, error) {
 		return nil, err
 	}
 	values, err := c.find(q.URL)
+	if registry := c.registry(); values == nil && err == nil && registry != nil && registry.Host == q.URL.Host {
+		values, err = c.find(registry)
+	}
 	if values != nil || err != nil {
 		return values, err
 	}
-	if registry := c.registry(); registry != nil && registry.Host == q.URL.Host {
-		values, err := c.find(registry)
-		if values != nil || err != nil {
-			return values, err
-		}
-	}
 	text := noLogin(q.URL, c.read, c.missing)
-	if text == "" {
-		text = "npm has no file: there is no home directory"
-	}
 	if c.bare != "" {
 		text += "; " + c.bare + ", which npm does not use (npm config fix puts it right)"
 	}
@@ -344,62 +338,6 @@ func (c *npmConfig) value(level, name string) (string, error) {
 		return "", helpers.WithHint(fmt.Errorf("reading %s: %s is not set", option.where, undefined), "set it, or write ${NAME?} for a variable that may be absent")
 	}
 	return text, nil
-}
-
-// npmExpand puts variables in for ${NAME} and ${NAME?}, as npm does (https://github.com/npm/cli/blob/latest/workspaces/config/lib/env-replace.js):
-// of an odd number of backslashes before one the last keeps it as it is, and each two of the rest are one.
-// undefined tells of the first variable that is not set and may not be absent.
-func npmExpand(text string, get func(string) (string, bool)) (expanded, undefined string) {
-	var b strings.Builder
-	for {
-		start := strings.Index(text, "${")
-		if start < 0 {
-			b.WriteString(text)
-			return b.String(), undefined
-		}
-		before, rest := text[:start], text[start+2:]
-		end := strings.IndexAny(rest, "${}?")
-		tail := ""
-		if end > 0 {
-			tail = rest[end:]
-		}
-		optional := strings.HasPrefix(tail, "?}")
-		if !optional && !strings.HasPrefix(tail, "}") {
-			b.WriteString(text[:start+2])
-			text = rest
-			continue
-		}
-		name, text2 := rest[:end], tail[1:]
-		if optional {
-			text2 = tail[2:]
-		}
-		plain := strings.TrimRight(before, `\`)
-		slashes := len(before) - len(plain)
-		b.WriteString(plain)
-		b.WriteString(strings.Repeat(`\`, slashes/2))
-		value, set := "", false
-		if slashes%2 == 0 {
-			value, set = get(name)
-		}
-		switch {
-		case set:
-			b.WriteString(value)
-		case slashes%2 == 1, !optional:
-			b.WriteString(text[start : len(text)-len(text2)])
-			if slashes%2 == 0 && undefined == "" {
-				undefined = npmVariable(name)
-			}
-		}
-		text = text2
-	}
-}
-
-// npmVariable names a variable for an error. What does not look like one may be a secret.
-func npmVariable(name string) string {
-	if strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") != "" || len(name) > 64 {
-		return "a variable that the value names"
-	}
-	return "$" + name
 }
 
 // fromBase64 decodes base64 of either alphabet, with or without padding; "" where it is none, or none of a text.

@@ -3,6 +3,7 @@ package lookup
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -54,8 +55,7 @@ func (p pip) Lookup(ctx context.Context, q Query) (Values, error) {
 	if helpers.Wildcard(q.URL) {
 		return nil, helpers.NotFoundf("the indexes of pip and uv are for one host each, not for %s", q.URL.Host)
 	}
-	var read, missing []string
-	options, err := p.files(ctx, &read, &missing)
+	options, found, missing, err := p.files(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (p pip) Lookup(ctx context.Context, q Query) (Values, error) {
 			nameless = fmt.Sprintf("; %s has a user name for %s and no password (a token that goes without one is written https://TOKEN:@HOST/)", i.where, q.URL.Host)
 		}
 	}
-	return nil, helpers.NotFoundf("%s%s", noLogin(q.URL, append([]string{"pip's and uv's variables"}, read...), missing), nameless)
+	return nil, helpers.NotFoundf("%s%s", noLogin(q.URL, append([]string{"pip's and uv's variables"}, found...), missing), nameless)
 }
 
 // nearest returns the index of u's origin whose path has most segments in common with u's, the first of those; nil where none is of the origin.
@@ -116,7 +116,7 @@ func nearest(indexes []index, u *url.URL) *index {
 type pipOption struct{ value, where string }
 
 // pipIndexes returns pip's indexes, in its order: the index, and the extra ones.
-func (p pip) pipIndexes(options map[string]pipOption) ([]index, error) {
+func (p pip) pipIndexes(options pipOptions) ([]index, error) {
 	var indexes []index
 	for _, command := range []string{"install", "download"} {
 		for _, name := range []string{"index-url", "extra-index-url"} {
@@ -204,85 +204,78 @@ func indexError(where string) error {
 		"in its user name and password write %%40 for @, %%2F for /, and so on")
 }
 
-// files reads pip's files, and returns their options as "SECTION.NAME".
-func (p pip) files(ctx context.Context, read, missing *[]string) (map[string]pipOption, error) {
-	options := map[string]pipOption{}
+// pipOptions are options of pip's files, as "SECTION.NAME".
+type pipOptions map[string]pipOption
+
+// files reads pip's files. found and missing are those that are there, and that are not.
+func (p pip) files(ctx context.Context) (options pipOptions, found, missing []string, err error) {
+	options = pipOptions{}
 	own := p.Env.Var("PIP_CONFIG_FILE")
 	if own == os.DevNull {
-		return options, nil // that is how pip is told to have no files
+		return options, nil, nil, nil // that is how pip is told to have no files
 	}
-	load := func(path string) (there bool, err error) {
-		if path == "" {
-			return false, nil
-		}
-		data, shown, found, err := p.readNative(ctx, path)
-		if err != nil {
-			return false, err
-		}
-		if !found {
-			*missing = append(*missing, shown)
-			return false, nil
-		}
-		*read = append(*read, shown)
-		file, err := parsePython(shown, data)
-		if err != nil {
-			return true, err
-		}
-		for _, section := range []string{"global", "install", "download"} {
-			s := file.section(section)
-			for _, name := range []string{"index-url", "index_url", "extra-index-url", "extra_index_url"} {
-				if value, line := file.get(s, name); line > 0 {
-					options[section+"."+strings.ReplaceAll(name, "_", "-")] = pipOption{value, fmt.Sprintf("%s:%d", shown, line)}
-				}
-			}
-		}
-		return true, nil
+	if own != "" && !filepath.IsAbs(own) {
+		own = filepath.Join(p.Env.Dir, own)
 	}
-	// Its options come last, and where it exists the user's are not read.
-	ownOptions := map[string]pipOption{}
-	ownThere := false
-	if own != "" {
-		if !filepath.IsAbs(own) {
-			own = filepath.Join(p.Env.Dir, own)
-		}
-		var err error
-		if ownThere, err = load(own); err != nil {
-			return nil, err
-		}
-		ownOptions, options = options, map[string]pipOption{}
+	// Where its own file exists, the user's are not read. It comes last.
+	ownOptions, shown, ownThere, err := p.file(ctx, own)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	paths := p.system
 	if !ownThere {
-		paths = append(paths[:len(paths):len(paths)], p.home(pipLegacy, pipFile))
-	}
-	for _, path := range paths {
-		if _, err := load(path); err != nil {
-			return nil, err
-		}
-	}
-	if !ownThere {
-		for _, path := range p.userFiles() {
-			there, err := load(path)
-			if err != nil {
-				return nil, err
-			}
-			if there {
-				break
-			}
-		}
+		paths = append(append(paths[:len(paths):len(paths)], p.home(pipLegacy, pipFile)), p.userFiles()...)
 	}
 	if v := p.Env.Var("VIRTUAL_ENV"); filepath.IsAbs(v) {
-		if _, err := load(filepath.Join(v, pipFile)); err != nil {
-			return nil, err
+		paths = append(paths[:len(paths):len(paths)], filepath.Join(v, pipFile))
+	}
+	for _, path := range paths {
+		more, shown, there, err := p.file(ctx, path)
+		switch {
+		case err != nil:
+			return nil, nil, nil, err
+		case there:
+			found = append(found, shown)
+			maps.Copy(options, more)
+		case shown != "":
+			missing = append(missing, shown)
 		}
 	}
-	for name, option := range ownOptions {
-		options[name] = option
+	if ownThere {
+		found = append(found, shown)
+	} else if own != "" {
+		missing = append(missing, shown)
 	}
-	return options, nil
+	maps.Copy(options, ownOptions)
+	return options, found, missing, nil
 }
 
-// userFiles returns the user's file, and where that may be instead.
+// file reads one file. path may be "".
+func (p pip) file(ctx context.Context, path string) (options pipOptions, shown string, there bool, err error) {
+	if path == "" {
+		return nil, "", false, nil
+	}
+	data, shown, there, err := p.readNative(ctx, path)
+	if err != nil || !there {
+		return nil, shown, false, err
+	}
+	file, err := parsePython(shown, data)
+	if err != nil {
+		return nil, shown, false, err
+	}
+	options = pipOptions{}
+	for _, section := range []string{"global", "install", "download"} {
+		s := file.section(section)
+		for _, name := range []string{"index-url", "index_url", "extra-index-url", "extra_index_url"} {
+			if value, line := file.get(s, name); line > 0 {
+				options[section+"."+strings.ReplaceAll(name, "_", "-")] = pipOption{value, fmt.Sprintf("%s:%d", shown, line)}
+			}
+		}
+	}
+	return options, shown, true, nil
+}
+
+// userFiles returns the user's files, the last of which stands.
 func (p pip) userFiles() []string {
 	switch runtime.GOOS {
 	case "windows":
@@ -291,7 +284,7 @@ func (p pip) userFiles() []string {
 		}
 		return []string{p.home("AppData", "Roaming", "pip", pipFile)}
 	case "darwin":
-		return []string{p.home("Library", "Application Support", "pip", pipFile), p.home(".config", "pip", pipFile)}
+		return []string{p.home(".config", "pip", pipFile), p.home("Library", "Application Support", "pip", pipFile)}
 	}
 	if v := p.Env.Var("XDG_CONFIG_HOME"); filepath.IsAbs(v) {
 		return []string{filepath.Join(v, "pip", pipFile)}

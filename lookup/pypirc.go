@@ -32,7 +32,8 @@ func (s *Sources) Pypirc() Source { return pypirc{Sources: s} }
 //
 // What is downloaded is mostly beside what is uploaded to: a repository counts for the whole of its scheme, host and port.
 // Of several the one with the longest path that covers the URL's wins, else the first in the file. A login for PyPI goes to PyPI's upload hosts alone.
-// Where there is no user name, a password that begins "pypi-", and any for PyPI, goes with "__token__".
+// PyPI's user name is "__token__" whatever the file says, unless $TWINE_USERNAME says another; so is the one that goes with a password that begins "pypi-"
+// where there is none.
 type pypirc struct {
 	*Sources
 	path string
@@ -67,28 +68,34 @@ func (p pypirc) Lookup(ctx context.Context, q Query) (Values, error) {
 		}
 	}
 	var read, missing []string
-	var all []repository
+	var ofFile []repository
 	if path != "" {
 		data, shown, found, err := p.readNative(ctx, path)
 		if err != nil {
 			return nil, err
 		}
-		missing = append(missing, shown)
-		if found {
-			read, missing = missing, nil
-			if all, err = pypircRepositories(shown, data); err != nil {
-				return nil, err
-			}
+		if !found {
+			missing = []string{shown}
+		} else if ofFile, err = pypircRepositories(shown, data); err != nil {
+			return nil, err
+		} else {
+			read = []string{shown}
 		}
 	}
+	var ofVariables []repository
 	if p.path == "" {
 		var err error
-		if all, err = p.variables(all); err != nil {
+		if ofVariables, err = p.variables(ofFile); err != nil {
 			return nil, err
 		}
 		read = append([]string{"twine's variables"}, read...)
 	}
-	best, note := choose(all, q.URL)
+	best, note := choose(ofVariables, q.URL)
+	if best == nil {
+		var more string
+		best, more = choose(ofFile, q.URL)
+		note += more
+	}
 	if best == nil {
 		return nil, helpers.NotFoundf("%s%s", noLogin(q.URL, read, missing), note)
 	}
@@ -100,17 +107,11 @@ func choose(all []repository, u *url.URL) (best *repository, note string) {
 	longest := -1
 	for n := range all {
 		r := &all[n]
-		if r.url == nil || !r.sameOrigin(u) {
-			continue
-		}
-		if r.password != "" && r.username == "" && (r.isPyPI() || strings.HasPrefix(r.password, "pypi-")) {
-			r.username = "__token__"
-		}
 		switch {
-		case r.password == "":
+		case !r.sameOrigin(u) || r.password == "":
 			continue
 		case r.username == "":
-			note = fmt.Sprintf("; %s has a password for %s and no username", r.where, u.Host)
+			note = fmt.Sprintf("; %s has a password for %s and no user name", r.where, u.Host)
 			continue
 		}
 		length := 0
@@ -136,57 +137,53 @@ func (r *repository) isPyPI() bool {
 	return strings.HasPrefix(text, pypiURL) || strings.HasPrefix(text, testpypiURL)
 }
 
-// variables puts the login that twine's variables have before those of the file.
-func (p pypirc) variables(all []repository) ([]repository, error) {
+// variables returns the repository that twine's variables have a login for, if any.
+func (p pypirc) variables(ofFile []repository) ([]repository, error) {
 	username, password := p.Env.Var("TWINE_USERNAME"), p.Env.Var("TWINE_PASSWORD")
 	if text := p.Env.Var("TWINE_REPOSITORY_URL"); text != "" {
 		r := repository{where: "$TWINE_REPOSITORY_URL"}
-		if err := r.parse(text); err != nil {
-			return nil, err
-		}
-		if r.url == nil {
-			return all, nil
-		}
-		r.override(username, password)
-		// The file's sections are for the repositories that this is not.
-		others := []repository{r}
-		for _, o := range all {
-			if r.password == "" || o.url == nil || !o.sameOrigin(r.url) {
-				others = append(others, o)
-			}
-		}
-		return others, nil
+		return r.with(text, username, password)
 	}
 	if username == "" && password == "" {
-		return all, nil
+		return nil, nil
 	}
 	section := p.Env.Var("TWINE_REPOSITORY")
 	if section == "" {
 		section = pypiSection
 	}
-	for n := range all {
-		if all[n].section == section {
-			all[n].override(username, password)
-			return all, nil
+	for _, r := range ofFile {
+		if r.section == section {
+			return r.with("", username, password)
 		}
 	}
-	r := repository{section: section, where: "$TWINE_PASSWORD"}
-	if err := r.parse(defaultRepository(section)); err != nil || r.url == nil {
-		return all, err
-	}
-	r.override(username, password)
-	return append(all, r), nil
+	r := repository{where: "$TWINE_PASSWORD"}
+	return r.with(defaultRepository(section), username, password)
 }
 
-// override puts in a login that comes before r's own.
-func (r *repository) override(username, password string) {
-	if password != "" {
-		r.password, r.secured = password, true
+// with returns r at the URL in text, if there is one, and with a login that comes before its own.
+func (r repository) with(text, username, password string) ([]repository, error) {
+	if text != "" {
+		if err := r.parse(text); err != nil {
+			return nil, err
+		}
 	}
-	if username != "" {
-		r.username, r.named = username, true
-	} else if password != "" && r.isPyPI() {
-		r.username = "" // of the file, and not for this password
+	if r.url == nil {
+		return nil, nil
+	}
+	if password != "" {
+		r.password = password
+	}
+	r.name(username)
+	return []repository{r}, nil
+}
+
+// name puts a user name before that which r has, if it is not empty. PyPI knows one alone that goes without saying, whatever the file has.
+func (r *repository) name(username string) {
+	switch {
+	case username != "":
+		r.username = username
+	case r.isPyPI(), r.username == "" && strings.HasPrefix(r.password, "pypi-"):
+		r.username = "__token__"
 	}
 }
 
@@ -252,6 +249,7 @@ func pypircRepositories(shown string, data []byte) ([]repository, error) {
 		if v, line := file.get(s, "password"); line > 0 {
 			r.password = v
 		}
+		r.name("")
 		all = append(all, r)
 	}
 	return all, nil

@@ -2,7 +2,6 @@ package lookup
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode"
@@ -11,74 +10,8 @@ import (
 	"github.com/fe055d52/credential-helper/helpers"
 )
 
-// The files of npm and of Python's tools look alike and are read by different rules: where a comment may stand, what quotes and backslashes mean,
-// what goes on from one line to the next, what is an error. A library for a third dialect would have to be kept from the places where it differs
-// (a value that begins with a back quote, a comment between two lines of a value, a line of npm's that is no option), and to find those is to read the file.
-// So each is read here as its tool reads it, and a test compares what comes out with what the tool itself says.
-
-// An npmLine is an option of npm's file. value is as it is written but for quotes, escapes and comments.
-type npmLine struct {
-	key, value string
-	line       int
-}
-
-// parseNpmrc returns the options at the top of a file as npm's parser reads it (https://github.com/npm/ini); those of sections mean nothing to npm.
-// There is no malformed file: a line without a key is read over. An option without a value has the value "true".
-func parseNpmrc(data []byte) []npmLine {
-	var options []npmLine
-	top, number := true, 0
-	for text := range strings.SplitSeq(newlines(data), "\n") {
-		number++
-		if line := strings.TrimSpace(text); line == "" || line[0] == ';' || line[0] == '#' {
-			continue
-		}
-		if end := strings.IndexByte(text, ']'); text[0] == '[' && end > 0 && strings.TrimSpace(text[end+1:]) == "" {
-			top = false
-			continue
-		}
-		key, value, valued := strings.Cut(text, "=")
-		if key == "" || !top {
-			continue
-		}
-		if value = npmText(value); !valued {
-			value = "true"
-		}
-		options = append(options, npmLine{key: npmText(key), value: value, line: number})
-	}
-	return options
-}
-
-// npmText returns a key or a value without its quotes, or without the comment behind it: ";" and "#" begin one wherever they stand,
-// unless a backslash is before them.
-func npmText(text string) string {
-	text = strings.TrimSpace(text)
-	if text == "" {
-		return ""
-	}
-	if first, last := text[0], text[len(text)-1]; first == last && (first == '"' || first == '\'') {
-		if first == '\'' {
-			text = text[1:max(1, len(text)-1)]
-		}
-		var unquoted string
-		if json.Unmarshal([]byte(text), &unquoted) == nil && text != "null" {
-			return unquoted
-		}
-		return text
-	}
-	var b strings.Builder
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == ';' || c == '#':
-			return strings.TrimSpace(b.String())
-		case c == '\\' && i+1 < len(text) && strings.IndexByte(`\;#`, text[i+1]) >= 0:
-			i++
-			b.WriteByte(text[i])
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return strings.TrimSpace(b.String())
-}
+// The files of Python's tools are read here and by no INI library: those that know values of several lines take a comment between them for a part of the value,
+// and so a login that was commented out for one that is to be used; they read duplicates over, and know no defaults. A test compares with Python what comes out.
 
 // A pyFile is a file as Python's configparser reads it (https://docs.python.org/3/library/configparser.html#supported-ini-file-structure),
 // strictly and without interpolation, as pip and twine do.
