@@ -2,7 +2,6 @@ package lookup
 
 import (
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
@@ -17,8 +16,8 @@ type loginURL struct {
 	named, secured bool
 }
 
-// parseLoginURL takes a URL apart as Python does: user info ends at the last "@" of the authority, the user name at the first ":",
-// and an escape that is none stands for itself. web is false for what is no http or https URL (a directory, say); ok is false for one that is malformed.
+// parseLoginURL takes a URL apart as pip does: user info ends at the last "@" of the authority, and the user name at the first ":".
+// web is false for what is no http or https URL (a directory, say); ok is false for one that is malformed.
 func parseLoginURL(raw string) (l loginURL, web, ok bool) {
 	raw = strings.TrimFunc(raw, pySpace)
 	scheme, rest, found := strings.Cut(raw, "://")
@@ -31,9 +30,13 @@ func parseLoginURL(raw string) (l loginURL, web, ok bool) {
 	}
 	authority, rest := rest[:end], rest[end:]
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
-		var user, password string
-		user, password, l.secured = strings.Cut(authority[:i], ":")
-		l.named, l.username, l.password = true, pyUnquote(user), pyUnquote(password)
+		l.named = true
+		l.username, l.password, l.secured = strings.Cut(authority[:i], ":")
+		// Where one "%" begins no escape, none is meant to.
+		if _, err := url.PathUnescape(authority[:i]); err == nil {
+			l.username, _ = url.PathUnescape(l.username)
+			l.password, _ = url.PathUnescape(l.password)
+		}
 		authority = authority[i+1:]
 	}
 	// A fragment means nothing to who fetches, and the query nothing to who looks for a login.
@@ -50,25 +53,6 @@ func parseLoginURL(raw string) (l loginURL, web, ok bool) {
 // sameOrigin reports whether u has the scheme, the host and the port of l.
 func (l loginURL) sameOrigin(u *url.URL) bool {
 	return l.url.Scheme == u.Scheme && l.url.Host == u.Host
-}
-
-// pyUnquote decodes percent-encoding, and leaves alone what is none.
-func pyUnquote(text string) string {
-	if !strings.Contains(text, "%") {
-		return text
-	}
-	b := make([]byte, 0, len(text))
-	for i := 0; i < len(text); i++ {
-		if text[i] == '%' && i+2 < len(text) {
-			if n, err := strconv.ParseUint(text[i+1:i+3], 16, 8); err == nil {
-				b = append(b, byte(n))
-				i += 2
-				continue
-			}
-		}
-		b = append(b, text[i])
-	}
-	return string(b)
 }
 
 // basicLogin returns a login. One whose password is empty is a token in the place of the user name: as a value it would be none, so the header is made here.

@@ -1,6 +1,7 @@
 package lookup
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -30,8 +31,9 @@ func (s *Sources) Pip() Source { return pip{Sources: s, system: pipSystem(s.Env.
 //     $UV_INDEX_NAME_USERNAME and $UV_INDEX_NAME_PASSWORD too, which come before that in the URL
 //     (https://docs.astral.sh/uv/concepts/indexes/#providing-credentials-directly)
 //
-// As pip does it (https://github.com/pypa/pip/blob/main/src/pip/_internal/network/auth.py), the index of the URL's origin is taken whose path has most in common
-// with the URL's, and no other: packages are often beside the index that lists them. A login of pip's variables comes first, then uv's, then that of pip's files.
+// As pip does it (https://github.com/pypa/pip/blob/main/src/pip/_internal/network/auth.py), the login is taken from the index of the URL's origin whose path
+// has most in common with the URL's: packages are often beside the index that lists them. Where that one has no login, pip takes another's for the host
+// once it has used it; here it is taken at once. A login of pip's variables comes first, then uv's, then that of pip's files.
 //
 // A user name alone is not a login: pip and uv ask a netrc file and the keyring for its password then, and sources for these come behind this one in a chain.
 // A user name with an empty password ("https://TOKEN:@host/") is one: a token that is sent in the place of the user name.
@@ -67,32 +69,34 @@ func (p pip) Lookup(ctx context.Context, q Query) (Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	ofPip, ofUV := nearest(pips, q.URL), nearest(uvs, q.URL)
-	order := []*index{ofPip, ofUV}
-	if ofPip != nil && ofPip.file {
-		order = []*index{ofUV, ofPip}
+	best := nearest(pips, q.URL)
+	if best == nil || best.file {
+		best = cmp.Or(nearest(uvs, q.URL), best)
 	}
-	nameless := ""
-	for _, i := range order {
-		switch {
-		case i == nil || i.username == "" && i.password == "":
-		case i.secured:
-			return basicLogin(i.username, i.password)
-		case nameless == "":
-			nameless = fmt.Sprintf("; %s has a user name for %s and no password (a token that goes without one is written https://TOKEN:@HOST/)", i.where, q.URL.Host)
+	if best != nil {
+		return basicLogin(best.username, best.password)
+	}
+	text := noLogin(q.URL, append([]string{"pip's and uv's variables"}, found...), missing)
+	for _, i := range append(pips, uvs...) {
+		if i.sameOrigin(q.URL) && i.username != "" {
+			text += fmt.Sprintf("; %s has a user name for %s and no password (a token that goes without one is written https://TOKEN:@HOST/)", i.where, q.URL.Host)
+			break
 		}
 	}
-	return nil, helpers.NotFoundf("%s%s", noLogin(q.URL, append([]string{"pip's and uv's variables"}, found...), missing), nameless)
+	return nil, helpers.NotFoundf("%s", text)
 }
 
-// nearest returns the index of u's origin whose path has most segments in common with u's, the first of those; nil where none is of the origin.
+// usable reports whether an index has a login.
+func (i *index) usable() bool { return i.secured && (i.username != "" || i.password != "") }
+
+// nearest returns the index with a login, of u's origin, whose path has most segments in common with u's, the first of those; nil where there is none.
 func nearest(indexes []index, u *url.URL) *index {
 	slashed := func(path string) string { return strings.TrimRight(path, "/") + "/" }
 	var best *index
 	most := -1
 	for n := range indexes {
 		i := &indexes[n]
-		if !i.sameOrigin(u) {
+		if !i.sameOrigin(u) || !i.usable() {
 			continue
 		}
 		a, b := slashed(i.url.EscapedPath()), slashed(u.EscapedPath())
