@@ -69,9 +69,9 @@ func (p pip) Lookup(ctx context.Context, q Query) (Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	best := nearest(pips, q.URL)
+	best := nearestIndex(pips, q.URL)
 	if best == nil || best.file {
-		best = cmp.Or(nearest(uvs, q.URL), best)
+		best = cmp.Or(nearestIndex(uvs, q.URL), best)
 	}
 	if best != nil {
 		return basicLogin(best.username, best.password)
@@ -89,8 +89,8 @@ func (p pip) Lookup(ctx context.Context, q Query) (Values, error) {
 // usable reports whether an index has a login.
 func (i *index) usable() bool { return i.secured && (i.username != "" || i.password != "") }
 
-// nearest returns the index with a login, of u's origin, whose path has most segments in common with u's, the first of those; nil where there is none.
-func nearest(indexes []index, u *url.URL) *index {
+// nearestIndex returns the index with a login, of u's origin, whose path has most segments in common with u's, the first of those; nil where there is none.
+func nearestIndex(indexes []index, u *url.URL) *index {
 	slashed := func(path string) string { return strings.TrimRight(path, "/") + "/" }
 	var best *index
 	most := -1

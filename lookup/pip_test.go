@@ -264,7 +264,7 @@ func FuzzPip(f *testing.F) {
 		if err == nil {
 			var indexes []index
 			indexes, err = p.pipIndexes(options)
-			i = nearest(indexes, u)
+			i = nearestIndex(indexes, u)
 		}
 		if i != nil && !strings.Contains(strings.ToLower(text), "pip.acme.test") {
 			t.Errorf("%q has an index for %s", text, u.Host)

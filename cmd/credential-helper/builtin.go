@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"github.com/fe055d52/credential-helper/config"
+	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/helpers/github"
 	"github.com/fe055d52/credential-helper/helpers/null"
 	"github.com/fe055d52/credential-helper/helpers/oci"
@@ -14,14 +15,14 @@ import (
 )
 
 // helperKinds are the helpers that rules may name. Helpers do not know each other: what composes two of them is here.
-// challenge, where not nil, remembers how registries want their users to log in.
-func helperKinds(s *lookup.Sources, client *http.Client, challenge oci.Memo) config.Kinds {
+// memo, where not nil, remembers what several answers depend on.
+func helperKinds(s *lookup.Sources, client *http.Client, memo helpers.Memo) config.Kinds {
 	return config.Kinds{
 		"oci": {Anonymous: true, New: oci.New(oci.Options{
-			Sources: s, Client: client, Challenge: challenge,
+			Sources: s, Client: client, Memo: memo,
 			DefaultChains: map[string]lookup.Chain{"ghcr.io": ghcrChain(s)},
 		})},
-		"github":     {New: github.New(s)},
+		"github":     {New: github.New(github.Options{Sources: s, Client: client, Memo: memo})},
 		"registry":   {New: registry.New(s)},
 		"remoteapis": {New: remoteapis.New(s)},
 		"null":       {New: null.New},

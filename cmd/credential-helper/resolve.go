@@ -54,7 +54,7 @@ func (a *app) resolver(ctx context.Context) (r *resolver, err error) {
 		seen.Get(name)
 	}
 	client := newClient()
-	kinds := helperKinds(newSources(seen, client), client, r.challenge)
+	kinds := helperKinds(newSources(seen, client), client, r.remember)
 	r.routes, err = config.Load(a.env, kinds, a.builtIn(kinds))
 	if err != nil {
 		return nil, err
@@ -80,15 +80,15 @@ func (a *app) builtIn(kinds config.Kinds) func() ([]config.Rule, error) {
 	return func() ([]config.Rule, error) { return builtInRules(a.env.Var(env.VarGuessOCI) == "1", kinds) }
 }
 
-// challenge remembers how a registry wants its users to log in, so that ten repositories of one registry cost one login check.
-func (r *resolver) challenge(ctx context.Context, origin string, ask func(context.Context) (helpers.Response, error)) (helpers.Response, error) {
+// remember is the [helpers.Memo] of this run: ten repositories of one registry cost one login check, and all forms of a GitHub App's token one token.
+func (r *resolver) remember(ctx context.Context, q helpers.Question, ask func(context.Context) (helpers.Response, error)) (helpers.Response, error) {
 	if r.cache == nil {
 		return ask(ctx)
 	}
-	key := cache.Key{Helper: "oci", Scope: "challenge " + origin, Part: true}
+	key := cache.Key{Helper: q.Helper, Scope: q.Text, Part: true}
 	return r.cache.Get(ctx, key, func(ctx context.Context) (cache.Entry, error) {
 		resp, err := ask(ctx)
-		return cache.Entry{Response: resp, Volatile: true}, err // nobody tells when it changes
+		return cache.Entry{Response: resp, Volatile: q.Volatile}, err
 	})
 }
 

@@ -37,7 +37,7 @@ func machine(t *testing.T, vars map[string]string) *lookup.Sources {
 func build(t *testing.T, s *lookup.Sources, config string) helpers.Helper {
 	t.Helper()
 	var h helpers.Helper
-	err := strictjson.Decode("config", []byte(config), func(o *strictjson.Object) { h = New(s)(helpers.Rule{}, o) })
+	err := strictjson.Decode("config", []byte(config), func(o *strictjson.Object) { h = New(Options{Sources: s})(helpers.Rule{}, o) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,12 +42,9 @@ type Options struct {
 	Client *http.Client
 	// DefaultChains are the chains, by registry host ("ghcr.io"), that are used where a rule has no "lookup_chain".
 	DefaultChains map[string]lookup.Chain
-	// Challenge, where not nil, remembers challenges by the registry's origin.
-	Challenge Memo
+	// Memo, where not nil, remembers challenges: the header WWW-Authenticate. No header means that no login is needed.
+	Memo helpers.Memo
 }
-
-// A Memo returns what was asked about an origin before, or asks. What it keeps is the header WWW-Authenticate; no header means that no login is needed.
-type Memo func(ctx context.Context, origin string, ask func(context.Context) (helpers.Response, error)) (helpers.Response, error)
 
 // New returns the factory of helpers for OCI registries. Their config has the keys
 //
@@ -251,11 +248,8 @@ func (h *helper) Headers(ctx context.Context, u *url.URL, c helpers.Credential) 
 
 // challenges returns how a registry wants its users to log in, from memory or by asking it.
 func (h *helper) challenges(ctx context.Context, registry *url.URL) ([]Challenge, error) {
-	if h.Challenge == nil {
-		values, err := ping(ctx, h.Client, registry)
-		return ParseChallenges(values), err
-	}
-	resp, err := h.Challenge(ctx, helpers.Origin(registry), func(ctx context.Context) (helpers.Response, error) {
+	question := helpers.Question{Helper: "oci", Text: "challenge " + helpers.Origin(registry), Volatile: true}
+	resp, err := h.Memo.Remember(ctx, question, func(ctx context.Context) (helpers.Response, error) {
 		values, err := ping(ctx, h.Client, registry)
 		if err != nil || len(values) == 0 {
 			return helpers.Response{}, err

@@ -2,15 +2,11 @@ package oci
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
-	"net"
 	"net/http"
 	"strings"
-	"syscall"
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/httpclient"
@@ -113,36 +109,11 @@ func serverMessage(body []byte) string {
 
 // explain makes the error of a request fit to be shown, with what to do next. host is whom the request went to.
 func explain(ctx context.Context, err error, host string) error {
-	var (
-		redirect *httpclient.RedirectError
-		cert     *tls.CertificateVerificationError
-		dns      *net.DNSError
-		dial     *net.OpError
-		timeout  net.Error
-	)
-	shown := httpclient.Explain(ctx, err)
-	switch {
-	case errors.Is(err, httpclient.ErrRefused):
-		return helpers.WithHint(shown, "such addresses answer for this machine or this network; is the host %s spelled right, and what do DNS and the hosts file make of it?", host)
-	case errors.As(err, &redirect):
-		return helpers.WithHint(shown, "if the registry's token endpoint is at %s now, the registry has to name it so in its challenge", redirect.To)
-	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
-		return helpers.WithHint(shown, "is %s reachable from here (network, VPN, HTTPS_PROXY)? CREDENTIAL_HELPER_TIMEOUT=30s would give it more time", host)
-	case errors.As(err, &cert):
-		return helpers.WithHint(shown, "if you trust %s, add the certificate of its authority to the system's store, or (not on macOS and Windows) name its PEM file in SSL_CERT_FILE", host)
-	case errors.Is(err, http.ErrSchemeMismatch):
-		return helpers.WithHint(shown, `%s speaks plain HTTP; if that is meant to be, write http:// and set "allow_http": true in the rule's config`, host)
-	case errors.As(err, &dial) && dial.Op == "proxyconnect":
-		return helpers.WithHint(shown, "that is the proxy which HTTPS_PROXY or HTTP_PROXY names; if %s needs none, add it to NO_PROXY", host)
-	case errors.As(err, &dns):
-		return helpers.WithHint(shown, "is the host %s spelled right, and does it need a VPN or HTTPS_PROXY?", host)
-	case errors.As(err, &dial) && dial.Op == "dial":
-		return helpers.WithHint(shown, "is a server running at %s, and is its port right?", host)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
-		return helpers.WithHint(fmt.Errorf("the server closed the connection before its answer was complete (%w)", shown),
-			"try again; if it stays so, look for a proxy between here and %s", host)
+	var redirect *httpclient.RedirectError
+	if errors.As(err, &redirect) {
+		return helpers.WithHint(httpclient.Explain(ctx, err), "if the registry's token endpoint is at %s now, the registry has to name it so in its challenge", redirect.To)
 	}
-	return shown
+	return httpclient.Diagnose(ctx, err, host)
 }
 
 // loginCommand is what a user types to log in to a registry.

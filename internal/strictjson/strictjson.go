@@ -192,6 +192,15 @@ func (o *Object) Has(key string) bool {
 	return ok
 }
 
+// Keys returns the object's keys in the order in which they stand, for an object whose keys are not known beforehand. It does not make them known ones.
+func (o *Object) Keys() []string {
+	keys := make([]string, len(o.members))
+	for i, m := range o.members {
+		keys[i] = m.key
+	}
+	return keys
+}
+
 // Pos returns where the object begins: line and column, from 1.
 func (o *Object) Pos() (line, column int) {
 	p := o.d.position(o.start)
@@ -215,6 +224,20 @@ func (o *Object) String(key string, dst *string) {
 func (o *Object) Bool(key string, dst *bool) {
 	if v, ok := o.get(key, "true or false", func(v gjson.Result) bool { return v.IsBool() }); ok {
 		*dst = v.Bool()
+	}
+}
+
+// ID decodes an identifier that people write as a string or as a number: a number has to be a whole one, without sign and exponent.
+func (o *Object) ID(key string, dst *string) {
+	v, ok := o.get(key, "a string or a number", func(v gjson.Result) bool { return isString(v) || v.Type == gjson.Number })
+	switch {
+	case !ok:
+	case isString(v):
+		*dst = v.String()
+	case strings.Trim(v.Raw, "0123456789") != "":
+		o.d.fail(v.Index, "%q takes a string or a whole number, not %s", key, v.Raw)
+	default:
+		*dst = v.Raw
 	}
 }
 

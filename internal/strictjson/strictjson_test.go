@@ -15,6 +15,8 @@ type doc struct {
 	Mode string
 	Args []string
 	Sub  []string
+	ID   string
+	Map  []string
 }
 
 func (d *doc) visit(o *Object) {
@@ -22,6 +24,14 @@ func (d *doc) visit(o *Object) {
 	o.Bool("on", &d.On)
 	o.OneOf("mode", &d.Mode, "fast", "slow")
 	o.Strings("args", &d.Args)
+	o.ID("id", &d.ID)
+	o.Object("map", func(o *Object) {
+		for _, key := range o.Keys() {
+			var value string
+			o.OneOf(key, &value, "read", "write")
+			d.Map = append(d.Map, key+"="+value)
+		}
+	})
 	o.Objects("subs", func(_ int, o *Object) {
 		var s string
 		o.String("name", &s)
@@ -46,6 +56,22 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+func TestID(t *testing.T) {
+	for in, want := range map[string]string{`123`: "123", `"123"`: "123", `"Iv1.8a61"`: "Iv1.8a61", `12345678901234567890`: "12345678901234567890", `0`: "0", `""`: ""} {
+		var d doc
+		if err := Decode("f", []byte(`{"id":`+in+`}`), d.visit); err != nil || d.ID != want {
+			t.Errorf("%s: %q, %v; want %q", in, d.ID, err, want)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	var d doc
+	if err := Decode("f", []byte(`{"map":{"b":"read","a":"write"}}`), d.visit); err != nil || strings.Join(d.Map, " ") != "b=read a=write" {
+		t.Errorf("%q, %v", d.Map, err)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
 		{"empty", " \n", "f:1:1: the file is empty; the least it may hold is {}"},
@@ -65,6 +91,11 @@ func TestErrors(t *testing.T) {
 		{"bool as string", `{"on":"true"}`, `f:1:7: "on" takes true or false, not a string`},
 		{"list element", `{"args":["a",{}]}`, `f:1:14: "args" takes an array of strings; this element is an object`},
 		{"one of", `{"mode":"fsat"}`, `f:1:9: "mode" takes one of "fast", "slow", not "fsat" (did you mean "fast"?)`},
+		{"ID of another type", `{"id":true}`, `f:1:7: "id" takes a string or a number, not a boolean`},
+		{"ID with a fraction", `{"id":1.5}`, `f:1:7: "id" takes a string or a whole number, not 1.5`},
+		{"ID with a sign", `{"id":-1}`, `f:1:7: "id" takes a string or a whole number, not -1`},
+		{"ID with an exponent", `{"id":1e5}`, `f:1:7: "id" takes a string or a whole number, not 1e5`},
+		{"value of a key that is not known", `{"map":{"a":"raed"}}`, `f:1:13: "a" takes one of "read", "write", not "raed" (did you mean "read"?)`},
 		{"object element", `{"subs":[3]}`, `f:1:10: "subs" takes an array of objects; this element is a number`},
 		{"own check", `{"subs":[{"name":"bad"}]}`, `f:1:18: a bad name`},
 		{"columns are characters", `{"name":"éé","x":1}`, `f:1:14: unknown key "x"`},
