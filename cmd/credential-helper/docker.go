@@ -217,7 +217,9 @@ func (a *app) dockerCredential(ctx context.Context, server string) (helpers.Cred
 	if rule == nil && helpers.Loopback(u) {
 		plain := *u
 		plain.Scheme = "http"
-		rule = routes.Match(&plain)
+		if rule = routes.Match(&plain); rule != nil {
+			u = &plain // what the rule asks for on the way is at that origin
+		}
 	}
 	switch {
 	case rule == nil || rule.Helper == nil:

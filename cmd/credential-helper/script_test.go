@@ -85,7 +85,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, "tmp"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"registry": registryCmd, "requests": requestsCmd, "agent": agentCmd, "expand": expandCmd},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"registry": registryCmd, "requests": requestsCmd, "agent": agentCmd, "expand": expandCmd, "github": githubCmd, "mints": mintsCmd},
 	})
 }
 

@@ -380,6 +380,13 @@ func TestAppOfURL(t *testing.T) {
 		}
 	}
 	f.wantRequests(5, 2)
+
+	// That eve has not installed it is no answer to a rule that names eve.
+	_, err := f.build(`{"app_id": 12345, "owner": "eve"}`).Credential(t.Context(), f.url("/eve/tools"))
+	wantError(t, err, "the GitHub App 12345 is not installed at eve", `is "eve" spelled right?`)
+	if errors.Is(err, helpers.ErrNotFound) {
+		t.Error("it is 'not found', and would be passed over")
+	}
 }
 
 func TestAppScope(t *testing.T) {

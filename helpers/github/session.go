@@ -78,7 +78,11 @@ func (s *session) token(ctx context.Context) (helpers.Credential, error) {
 
 // installation returns the number of the owner's installation: the remembered one, or what GitHub says.
 func (s *session) installation(ctx context.Context) (string, error) {
-	resp, err := s.app.Memo.Remember(ctx, s.question("installation", s.owner), func(ctx context.Context) (helpers.Response, error) {
+	what := "installation"
+	if s.app.byURL() {
+		what = "installation, if any" // that there is none is no answer to a rule that names the owner
+	}
+	resp, err := s.app.Memo.Remember(ctx, s.question(what, s.owner), func(ctx context.Context) (helpers.Response, error) {
 		number, err := s.lookUp(ctx)
 		switch {
 		case err != nil:

@@ -49,8 +49,9 @@ func (s *Server) serveAPI(w http.ResponseWriter, req *http.Request, path string,
 		return
 	}
 	s.mu.Lock()
-	mint, lookup, repository := s.mint, s.lookup, s.repository
+	mint, lookup, repository, delay := s.mint, s.lookup, s.repository, s.delay
 	s.mu.Unlock()
+	time.Sleep(delay)
 	p := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	reading := req.Method == http.MethodGet || req.Method == http.MethodHead
 	switch {

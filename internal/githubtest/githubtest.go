@@ -10,7 +10,7 @@
 // On its own address it is an Enterprise Server: the API at /api/v3, raw files at /raw, all else at /OWNER/REPO. To requests that name a host of GitHub's
 // ("api.github.com"), as those of [Server.Client] do, it is that host.
 //
-// It can be told to misbehave: see [Server.SetMint], [Server.SetLookup], [Server.SetRepository] and [Server.SetClock].
+// It can be told to misbehave: see [Server.SetMint], [Server.SetLookup], [Server.SetRepository], [Server.SetDelay] and [Server.SetClock].
 package githubtest
 
 import (
@@ -46,6 +46,7 @@ type Server struct {
 	now           func() time.Time
 	mint, lookup  http.HandlerFunc
 	repository    http.HandlerFunc
+	delay         time.Duration
 }
 
 // An App is a GitHub App. It logs in by its id or its client id, with a JWT that its key signed.
@@ -185,6 +186,13 @@ func (s *Server) SetClock(now func() time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now = now
+}
+
+// SetDelay has the API take its time for every answer.
+func (s *Server) SetDelay(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delay = d
 }
 
 // Requests returns every request so far, in order of arrival.
