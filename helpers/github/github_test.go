@@ -219,17 +219,37 @@ func TestAnonymous(t *testing.T) {
 	}
 }
 
-// FuzzScope holds that a scope names the URL's own origin and nothing behind it.
+// FuzzScope holds that a scope names the URL's own origin and nothing behind it but an owner that stands in its path,
+// and that the API of a URL is at its own host, or at one that it is a service of.
 func FuzzScope(f *testing.F) {
 	f.Add("https://github.com/o/r.git/info/refs")
+	f.Add("https://api.github.com/repos/o/r")
+	f.Add("http://[::1]:80/raw/o")
+	f.Add("https://raw.co.uk/api/v3/orgs/o/x")
+	f.Add("https://*.acme.ghe.com:8443/")
 	f.Fuzz(func(t *testing.T, raw string) {
 		req, err := helpers.ParseRequest(raw)
 		if err != nil {
 			return
 		}
-		scope, _ := (&helper{}).Scope(req.URL)
-		if !strings.HasPrefix(scope, helpers.Origin(req.URL)+" ") {
+		u := req.URL
+		scope, _ := (&helper{}).Scope(u)
+		if !strings.HasPrefix(scope, helpers.Origin(u)+" ") {
 			t.Errorf("%s has the scope %q", raw, scope)
 		}
+		byURL, _ := (&helper{app: &app{}}).Scope(u)
+		owner, ok := strings.CutPrefix(byURL, scope+" ")
+		if !ok || owner != "" && !strings.Contains(strings.ToLower(u.Path)+"/", "/"+owner+"/") {
+			t.Errorf("%s has the scope %q", raw, byURL)
+		}
+		base := API(u)
+		name := strings.TrimPrefix(base.Hostname(), "api.")
+		if base.User != nil || base.Host != strings.ToLower(base.Host) || name != "github.com" && !strings.HasSuffix("."+u.Hostname(), "."+name) {
+			t.Errorf("the API of %s is %s", raw, base)
+		}
+		if helpers.Secure(u) && !helpers.Secure(base) {
+			t.Errorf("the API of %s is not encrypted: %s", raw, base)
+		}
+		Repository(u)
 	})
 }
