@@ -260,21 +260,27 @@ var kinds = map[string]struct {
 	decode   decodeFunc
 	together bool
 }{
+	// Of the program's own.
 	"env":     {decode: decodeEnv},
 	"file":    {decode: decodeFile},
 	"command": {decode: decodeCommand},
 	"static":  {decode: decodeStatic},
 	"keyring": {decode: decodeKeyring},
-	"docker":  {decode: decodeDocker, together: true},
-	"netrc":   {decode: decodeNetrc, together: true},
-	"npmrc":   {decode: decodeNpmrc, together: true},
-	"pip":     {decode: decodePip, together: true},
-	"pypirc":  {decode: decodePypirc, together: true},
 	"google":  {decode: decodeGoogle},
-	"cargo":   {decode: decodeCargo, together: true},
-	"moonbit": {decode: decodeMoonbit, together: true},
-	"pesde":   {decode: decodePesde, together: true},
-	"github":  {decode: decodeGitHub, together: true},
+	// What other tools keep.
+	"bundler":  {decode: decodeBundler, together: true},
+	"cargo":    {decode: decodeCargo, together: true},
+	"composer": {decode: decodeComposer, together: true},
+	"docker":   {decode: decodeDocker, together: true},
+	"github":   {decode: decodeGitHub, together: true},
+	"maven":    {decode: decodeMaven, together: true},
+	"moonbit":  {decode: decodeMoonbit, together: true},
+	"netrc":    {decode: decodeNetrc, together: true},
+	"npmrc":    {decode: decodeNpmrc, together: true},
+	"nuget":    {decode: decodeNuget, together: true},
+	"pesde":    {decode: decodePesde, together: true},
+	"pip":      {decode: decodePip, together: true},
+	"pypirc":   {decode: decodePypirc, together: true},
 }
 
 func kindNames() []string {

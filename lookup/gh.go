@@ -11,21 +11,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/token"
-
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/keyring"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/trace"
-)
-
-// maxHosts and maxHostsTokens are the sizes, in bytes and in YAML tokens, above which a file is not taken for the GitHub CLI's.
-const (
-	maxHosts       = 64 << 10
-	maxHostsTokens = 4096
 )
 
 // GitHubCLI returns the source that finds the login of the GitHub CLI for a host ("github.com", "github.example.com").
@@ -69,7 +59,7 @@ func (g githubCLI) Lookup(ctx context.Context, _ Query) (Values, error) {
 	}
 	shown := g.env.Display(path)
 	end := trace.Step(ctx, "reading %s", shown)
-	data, _, err := g.env.ReadFile(path, maxHosts)
+	data, _, err := g.env.ReadFile(path, maxYAML)
 	end(err)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -133,24 +123,9 @@ func (g githubCLI) path() (string, error) {
 
 // parseHosts returns the logins by host, in lower case. No error quotes the file, which is full of tokens.
 func parseHosts(shown string, data []byte) (hosts map[string]hostLogin, err error) {
-	// An alias is written in a few bytes and may stand for as much as one likes, and the parser takes seconds for what is nested deeply.
-	tokens := lexer.Tokenize(string(data))
-	if len(tokens) > maxHostsTokens {
-		return nil, fmt.Errorf("%s: it has more than %d YAML tokens, which is too long for a list of hosts", shown, maxHostsTokens)
-	}
-	for _, t := range tokens {
-		if t.Type == token.AliasType || t.Type == token.MergeKeyType {
-			return nil, fmt.Errorf("%s:%d:%d: YAML aliases are not read here, and the GitHub CLI writes none", shown, t.Position.Line, t.Position.Column)
-		}
-	}
 	var file map[string]hostLogin
-	if err := yaml.Unmarshal(data, &file); err != nil {
-		var at yaml.Error
-		if errors.As(err, &at) && at.GetToken() != nil {
-			p := at.GetToken().Position
-			return nil, fmt.Errorf("%s:%d:%d: not YAML as the GitHub CLI writes it", shown, p.Line, p.Column)
-		}
-		return nil, fmt.Errorf("%s: not YAML as the GitHub CLI writes it", shown)
+	if err := decodeYAML(shown, data, "hosts", "the GitHub CLI", &file); err != nil {
+		return nil, err
 	}
 	hosts = make(map[string]hostLogin, len(file))
 	// Of two spellings of one host, that in lower case comes last and stands.

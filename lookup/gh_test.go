@@ -48,7 +48,7 @@ func TestGitHubCLI(t *testing.T) {
 		{"a host twice", "github.com:\n    oauth_token: " + canary + "\ngithub.com:\n    oauth_token: other\n", "github.com", foreign("3:1")},
 		{"an alias", "a: &a\n    oauth_token: " + canary + "\ngithub.com: *a\n", "github.com", broken(":3:13: YAML aliases are not read here, and the GitHub CLI writes none")},
 		{"a merge", "github.com:\n    <<: {oauth_token: " + canary + "}\n", "github.com", broken(":2:5: YAML aliases are not read here, and the GitHub CLI writes none")},
-		{"too large", strings.Repeat("#", maxHosts+1), "github.com", outcome{kind: "broken", err: "reading the GitHub CLI's " + file + ": the file is too large"}},
+		{"too large", strings.Repeat("#", maxYAML+1), "github.com", outcome{kind: "broken", err: "reading the GitHub CLI's " + file + ": the file is too large"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSources(t, nil)
@@ -112,17 +112,17 @@ func TestHostsBombs(t *testing.T) {
 	for i := 1; i < 100; i++ {
 		fmt.Fprintf(&aliases, "a%d: &a%d {users: {%s}}\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("u: *a%d, ", i-1), 9), ", "))
 	}
-	const deep = maxHosts / 8
+	const deep = maxYAML / 8
 	for name, file := range map[string]string{
 		"aliases":         aliases.String(),
-		"flow sequences":  strings.Repeat("[", maxHosts),
+		"flow sequences":  strings.Repeat("[", maxYAML),
 		"flow mappings":   strings.Repeat("{a: ", deep),
-		"block sequences": strings.Repeat("- ", maxHosts/2),
+		"block sequences": strings.Repeat("- ", maxYAML/2),
 		"block mappings":  strings.Repeat("a:\n", deep),
 		"anchors":         strings.Repeat("a: &x ", deep),
-		"quotes":          strings.Repeat(`"`, maxHosts),
-		"within the limit of tokens, in sequences": strings.Repeat("[", maxHostsTokens-1),
-		"within the limit of tokens, in mappings":  strings.Repeat("{a: ", maxHostsTokens/4),
+		"quotes":          strings.Repeat(`"`, maxYAML),
+		"within the limit of tokens, in sequences": strings.Repeat("[", maxYAMLTokens-1),
+		"within the limit of tokens, in mappings":  strings.Repeat("{a: ", maxYAMLTokens/4),
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()

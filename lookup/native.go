@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
@@ -82,4 +84,45 @@ func (s *Sources) home(elem ...string) string {
 		return ""
 	}
 	return filepath.Join(append([]string{s.Env.Home}, elem...)...)
+}
+
+// absolute returns a path as a tool takes it that is started in the working directory.
+func (s *Sources) absolute(path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(s.Env.Dir, path)
+}
+
+// notThere says that none of the files that were looked for exists; without says why none was looked for.
+func notThere(looked []string, without string) error {
+	switch len(looked) {
+	case 0:
+		return helpers.NotFoundf("%s", without)
+	case 1:
+		return helpers.NotFoundf("%s does not exist", looked[0])
+	}
+	return helpers.NotFoundf("%s and %s do not exist", strings.Join(looked[:len(looked)-1], ", "), looked[len(looked)-1])
+}
+
+// checkHeaderName is [helpers.CheckHeaderName] for a name out of a file, where a secret may stand in its place: what is no name is not quoted.
+func checkHeaderName(name string) error {
+	err := helpers.CheckHeaderName(name)
+	if err == nil {
+		return nil
+	}
+	for i := range len(name) {
+		if c := name[i] | 0x20; c != '-' && (c < 'a' || c > 'z') {
+			return errors.New("what stands in the place of a header's name is none")
+		}
+	}
+	return err
+}
+
+// now returns the time by the environment's clock.
+func (s *Sources) now() time.Time {
+	if s.Env.Now == nil {
+		return time.Now()
+	}
+	return s.Env.Now()
 }

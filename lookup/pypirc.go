@@ -115,7 +115,7 @@ func choose(all []repository, u *url.URL) (best *repository, note string) {
 			continue
 		}
 		length := 0
-		if path := strings.TrimRight(r.url.EscapedPath(), "/"); covers(path, u.EscapedPath()) {
+		if path := strings.TrimRight(r.url.EscapedPath(), "/"); pathCovers(path, u.EscapedPath()) {
 			length = 1 + len(path)
 		}
 		if length > longest {
@@ -125,8 +125,8 @@ func choose(all []repository, u *url.URL) (best *repository, note string) {
 	return best, note
 }
 
-// covers reports whether a path, without a slash at its end, is another one or ends where one of its segments does.
-func covers(path, other string) bool {
+// pathCovers reports whether a path, without a slash at its end, is another one or ends where one of its segments does.
+func pathCovers(path, other string) bool {
 	rest, ok := strings.CutPrefix(other, path)
 	return ok && (rest == "" || rest[0] == '/')
 }

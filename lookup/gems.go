@@ -1,0 +1,154 @@
+package lookup
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/url"
+	"path/filepath"
+	"slices"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/redact"
+)
+
+// rubyGems is the server that RubyGems pushes to where nothing names another.
+const rubyGems = "https://rubygems.org"
+
+// gems returns what RubyGems has for u, nil where it has nothing (https://guides.rubygems.org/command-reference/#gem-environment):
+//
+//   - $GEM_HOST_API_KEY, which is for $RUBYGEMS_HOST, else for rubygems.org
+//   - ~/.gem/credentials, else $XDG_DATA_HOME/gem/credentials or ~/.local/share/gem/credentials: keys by URL, and :rubygems_api_key for rubygems.org.
+//     A key is a whole header's value: RubyGems sends it as it is
+//   - :sources of $GEMRC (files in a list), else ~/.gemrc, else $XDG_CONFIG_HOME/gem/gemrc or ~/.config/gem/gemrc: URLs with user info
+//
+// looked names the files for an error.
+func (b bundler) gems(ctx context.Context, u *url.URL) (values Values, looked []string, err error) {
+	if key := b.Env.Var("GEM_HOST_API_KEY"); key != "" {
+		host := b.Env.Var("RUBYGEMS_HOST")
+		if host == "" {
+			host = rubyGems
+		}
+		if server, _, ok := parseServer(host); ok {
+			if _, ok := covers(server, u); ok {
+				return gemKey(key), nil, nil
+			}
+		}
+	}
+	if values, err = b.gemCredentials(ctx, u, &looked); err == nil && values == nil {
+		values, err = b.gemSources(ctx, u, &looked)
+	}
+	if err != nil && !helpers.FallsThrough(err) {
+		err = fmt.Errorf("reading RubyGems' logins: %w", err)
+	}
+	return values, looked, err
+}
+
+// gemKey returns the values for a key of RubyGems.
+func gemKey(key string) Values {
+	return Values{Header("Authorization"): redact.Hold(key), Default: redact.Hold(key)}
+}
+
+// gemCredentials looks into the file of keys.
+func (b bundler) gemCredentials(ctx context.Context, u *url.URL, looked *[]string) (Values, error) {
+	file, err := b.firstYAML(ctx, looked, b.home(".gem", "credentials"), b.xdg("XDG_DATA_HOME", []string{".local", "share"}, "gem", "credentials"))
+	if err != nil || file.values == nil {
+		return nil, err
+	}
+	best, deepest := "", -1
+	for _, name := range slices.Sorted(maps.Keys(file.values)) {
+		key, _ := file.get(name)
+		raw := name
+		switch name {
+		case ":rubygems_api_key", "rubygems_api_key":
+			raw = rubyGems
+		}
+		if server, _, ok := parseServer(raw); ok && key != "" {
+			if depth, ok := covers(server, u); ok && depth > deepest {
+				best, deepest = key, depth
+			}
+		}
+	}
+	if best == "" {
+		return nil, nil
+	}
+	return gemKey(best), nil
+}
+
+// gemSources looks for user info in the URLs of sources.
+func (b bundler) gemSources(ctx context.Context, u *url.URL, looked *[]string) (Values, error) {
+	var sources []ast.Node
+	set := func(file bundlerSettings) {
+		for _, name := range []string{"sources", ":sources"} {
+			if list, ok := file.values[name].(*ast.SequenceNode); ok {
+				sources = list.Values
+			}
+		}
+	}
+	if list := b.Env.Var("GEMRC"); list != "" {
+		for _, path := range filepath.SplitList(list) {
+			if path == "" {
+				continue
+			}
+			file, err := b.firstYAML(ctx, looked, b.absolute(path))
+			if err != nil {
+				return nil, err
+			}
+			set(file)
+		}
+	} else {
+		file, err := b.firstYAML(ctx, looked, b.home(".gemrc"), b.xdg("XDG_CONFIG_HOME", []string{".config"}, "gem", "gemrc"))
+		if err != nil {
+			return nil, err
+		}
+		set(file)
+	}
+	best, deepest := "", -1
+	for _, source := range sources {
+		if server, user, ok := parseServer(yamlText(source)); ok && user != "" {
+			if depth, ok := covers(server, u); ok && depth > deepest {
+				best, deepest = user, depth
+			}
+		}
+	}
+	if best == "" {
+		return nil, nil
+	}
+	return userInfo(best)
+}
+
+// xdg returns a path below the directory that a variable names, else below one in the home directory; "" where there is none.
+func (b bundler) xdg(variable string, fallback []string, elem ...string) string {
+	dir := b.Env.Var(variable)
+	if dir == "" {
+		if dir = b.home(fallback...); dir == "" {
+			return ""
+		}
+	}
+	return filepath.Join(append([]string{b.absolute(dir)}, elem...)...)
+}
+
+// firstYAML reads the first of the files that exists.
+func (b bundler) firstYAML(ctx context.Context, looked *[]string, paths ...string) (bundlerSettings, error) {
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		data, shown, found, err := b.readNative(ctx, path)
+		if err != nil {
+			return bundlerSettings{}, err
+		}
+		*looked = append(*looked, shown)
+		if !found {
+			continue
+		}
+		values, err := rubyYAML(shown, data, "settings", "RubyGems")
+		if err == nil && values == nil {
+			values = map[string]ast.Node{}
+		}
+		return bundlerSettings{shown, values}, err
+	}
+	return bundlerSettings{}, nil
+}
