@@ -2,9 +2,11 @@ package lookup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -56,6 +58,9 @@ func (b bundler) Lookup(ctx context.Context, q Query) (Values, error) {
 			continue
 		}
 		values, err := userInfo(value)
+		if err != nil && helpers.FallsThrough(err) {
+			return nil, helpers.NotFoundf("Bundler's login %s is empty", from)
+		}
 		if err != nil {
 			return nil, helpers.WithHint(fmt.Errorf("reading Bundler's login %s: %w", from, err), "write %% as %%25 in the user name and the password")
 		}
@@ -68,7 +73,8 @@ func (b bundler) Lookup(ctx context.Context, q Query) (Values, error) {
 	if len(keys) == 0 {
 		return nil, helpers.NotFoundf("Bundler has no unmistakable name for the host %s", q.URL.Host)
 	}
-	return nil, helpers.NotFoundf("no login for %s in $%s, %s", q.URL.Host, keys[len(keys)-1], strings.Join(append(looked, more...), ", "))
+	looked = slices.Concat([]string{"$" + keys[len(keys)-1]}, looked, more)
+	return nil, helpers.NotFoundf("no login for %s in %s", q.URL.Host, strings.Join(looked, ", "))
 }
 
 // userInfo returns the login that stands before the @ in a URL: USER:PASSWORD or TOKEN, in which a plus sign is a space, as Ruby has it.
@@ -80,7 +86,7 @@ func userInfo(value string) (Values, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("a percent sign in it is not followed by two hexadecimal digits") // what follows it may be part of the secret
+		return nil, errors.New("a percent sign in it is not followed by two hexadecimal digits") // what follows it may be part of the secret
 	case password == "" && user == "":
 		return nil, helpers.NotFoundf("the login is empty")
 	case password == "":

@@ -74,7 +74,14 @@ func (c composer) Lookup(ctx context.Context, q Query) (Values, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading Composer's logins: %w", err)
 	}
-	if len(places) == 0 {
+	switch {
+	case len(places) > 0:
+	case c.path != "":
+		return nil, notThere(looked, "")
+	default:
+		if len(looked) == 0 {
+			looked = []string{"home directory"}
+		}
 		return nil, helpers.NotFoundf("there is no login of Composer's: $COMPOSER_AUTH is not set, and there is no %s", strings.Join(looked, ", nor "))
 	}
 	if !helpers.Wildcard(q.URL) {

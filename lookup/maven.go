@@ -33,7 +33,7 @@ func decodeMaven(s *Sources, o *strictjson.Object) Source {
 func (s *Sources) Maven(server string) Source { return maven{Sources: s, server: server} }
 
 // maven reads logins from Maven's settings (https://maven.apache.org/settings.html): the user's ~/.m2/settings.xml, and that of the installation,
-// conf/settings.xml in $MAVEN_HOME or $M2_HOME. Of two servers with one id the user's stands, and in one file the last, as Maven has it.
+// conf/settings.xml in $MAVEN_HOME or $M2_HOME. Of two servers with one id the user's stands, and in one file the first, as Maven 3 has it.
 //
 // A server has a user name and a password, or headers in <configuration><httpHeaders>, or both. ${env.NAME} and ${user.home} are expanded;
 // a password in braces is decrypted (see [mavenSecurity]). Maven binds servers to hosts by id: what names a URL for an id is a <mirror>,
@@ -75,7 +75,7 @@ func (m maven) Lookup(ctx context.Context, q Query) (Values, error) {
 		}
 	}
 	for _, f := range files {
-		for _, server := range slices.Backward(f.root.all("servers", "server")) {
+		for _, server := range f.root.all("servers", "server") {
 			if server.value("id") == id {
 				return m.login(ctx, f, server, id)
 			}
@@ -203,17 +203,25 @@ func (m maven) login(ctx context.Context, file mavenFile, server *element, id st
 		}
 		return text, nil
 	}
-	for _, p := range server.all("configuration", "httpHeaders", "property") {
-		name, err := read(p, p.value("name"))
+	var headers []*element
+	for _, e := range server.all("configuration", "httpHeaders") {
+		headers = append(headers, e.children...)
+	}
+	for _, e := range headers {
+		// A header is a <property> with <name> and <value>, or an element of its name.
+		name, value := e.name, e.value()
+		if e.name == "property" {
+			name, value = e.value("name"), e.value("value")
+		}
+		name, err := read(e, name)
 		if err != nil {
 			return nil, err
 		}
-		value, err := read(p, p.value("value"))
-		if err != nil {
+		if value, err = read(e, value); err != nil {
 			return nil, err
 		}
 		if err := checkHeaderName(name); err != nil {
-			return nil, fmt.Errorf("reading the server %q of Maven's settings: %s:%d: %w", id, file.shown, p.line, err)
+			return nil, fmt.Errorf("reading the server %q of Maven's settings: %s:%d: %w", id, file.shown, e.line, err)
 		}
 		if value == "" {
 			continue

@@ -1,10 +1,14 @@
 package lookup
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/fe055d52/credential-helper/helpers"
 )
 
 func TestProjectFiles(t *testing.T) {
@@ -72,5 +76,30 @@ func TestBoundExpiry(t *testing.T) {
 	found, err := Chain{{Source: fake{name: "a", values: expires}, Binding: "mine"}}.Find(t.Context(), Query{}, func(v Values) bool { return v.hasSecret() })
 	if err != nil || found.Values["mine"].Reveal() != canary || found.Expiry().IsZero() {
 		t.Errorf("got %v, %v", found.Values, err)
+	}
+}
+
+// unreadable takes every right to a file; for root, who has them all the same, the test is skipped.
+func unreadable(t *testing.T, path string) {
+	t.Helper()
+	if os.Getuid() == 0 {
+		t.Skip("root can read every file")
+	}
+	if err := os.Chmod(path, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkFuzzed holds what is true of every source: no error quotes the secret in the file, and success yields a secret.
+func checkFuzzed(t *testing.T, file string, values Values, err error) {
+	t.Helper()
+	var hint *helpers.HintError
+	switch {
+	case err == nil && values[Default].IsZero():
+		t.Errorf("%q gives neither a secret nor an error: %v", file, values)
+	case err != nil && strings.Contains(err.Error(), canary):
+		t.Errorf("%q: the secret is in the error: %v", file, err)
+	case errors.As(err, &hint) && strings.Contains(hint.Hint, canary):
+		t.Errorf("%q: the secret is in the hint: %s", file, hint.Hint)
 	}
 }

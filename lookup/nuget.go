@@ -82,7 +82,12 @@ func (n nuget) Lookup(ctx context.Context, q Query) (Values, error) {
 		return Values{Username: redact.Hold(best.username), Password: redact.Hold(best.password), Default: redact.Hold(best.password)}, nil
 	case len(notes) > 0:
 		return nil, helpers.NotFoundf("%s", strings.Join(notes, "; "))
+	case len(files) == 0 && n.path != "":
+		return nil, notThere(looked, "")
 	case len(files) == 0 && len(feeds) == 0:
+		if len(looked) == 0 {
+			looked = []string{"a home directory"}
+		}
 		return nil, helpers.NotFoundf("there is no login of NuGet's: no nuget.config in the working directory or above it, nor %s", strings.Join(looked, ", nor "))
 	}
 	return nil, helpers.NotFoundf("NuGet's configuration has no login for %s", q.URL.Host)
@@ -216,4 +221,3 @@ func allowsBasic(types string) bool {
 	}
 	return false
 }
-
