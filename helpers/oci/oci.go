@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/owner"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 	"github.com/fe055d52/credential-helper/lookup"
@@ -62,7 +63,7 @@ func New(o Options) helpers.Factory {
 		var realms []string
 		config.Strings("realms", &realms)
 		for _, r := range realms {
-			host, err := checkTrusted(r)
+			host, err := owner.CheckListed(r)
 			if err != nil {
 				config.Failf("realms", `"realms": %s`, err)
 			}

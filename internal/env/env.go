@@ -117,6 +117,22 @@ func (o *Observation) add(in inputs.Input) {
 	}
 }
 
+// renew puts in into the place of what was recorded under its name.
+func (o *Observation) renew(in inputs.Input) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	key := [2]string{in.Kind, in.Name}
+	if _, seen := o.seen[key]; !seen {
+		o.record = append(o.record, in)
+	}
+	o.seen[key] = in.Sum
+	for i := range o.record {
+		if o.record[i].Kind == in.Kind && o.record[i].Name == in.Name {
+			o.record[i].Sum = in.Sum
+		}
+	}
+}
+
 // Inputs returns what was read so far, and whether something was read that cannot be watched.
 // A nil Observation has seen nothing.
 func (o *Observation) Inputs() (record []inputs.Input, volatile bool) {
@@ -245,6 +261,17 @@ var ErrTooLarge = errors.New("the file is too large")
 //
 // The file is opened first, and then looked at: what is told, and recorded, of it is true of what is read.
 func (e *Env) ReadFile(path string, limit int64) ([]byte, fs.FileInfo, error) {
+	return e.readFile(path, limit, (*Observation).add)
+}
+
+// Reread is like ReadFile, for a file that was read before and may have been replaced on purpose since: by the caller,
+// or by another process that the caller waited for. What the file is now takes the place of what was recorded of it,
+// and so the caller must not use what it read before.
+func (e *Env) Reread(path string, limit int64) ([]byte, fs.FileInfo, error) {
+	return e.readFile(path, limit, (*Observation).renew)
+}
+
+func (e *Env) readFile(path string, limit int64, record func(*Observation, inputs.Input)) ([]byte, fs.FileInfo, error) {
 	f, err := open(path)
 	var info fs.FileInfo
 	if err == nil {
@@ -259,7 +286,7 @@ func (e *Env) ReadFile(path string, limit int64) ([]byte, fs.FileInfo, error) {
 		}
 	}
 	if e.observed != nil {
-		e.observed.add(inputs.Input{Kind: inputs.File, Name: path, Sum: sum})
+		record(e.observed, inputs.Input{Kind: inputs.File, Name: path, Sum: sum})
 	}
 	switch {
 	case info != nil && info.IsDir():

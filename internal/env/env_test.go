@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/fe055d52/credential-helper/internal/inputs"
 )
 
 func with(vars map[string]string) *Env {
@@ -153,5 +155,37 @@ func TestReadFile(t *testing.T) {
 	}
 	if _, _, err := e.ReadFile(dir, 5); err == nil || err.Error() != "it is a directory" {
 		t.Errorf("a directory: %v", err)
+	}
+}
+
+func TestReread(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	put := func(text string) {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(path+".new", []byte(text), 0o600), os.Rename(path+".new", path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const salt = "0123456789abcdef"
+	e, seen := (&Env{Get: os.LookupEnv}).Observe(salt)
+	put("old")
+	if _, _, err := e.ReadFile(path, 100); err != nil {
+		t.Fatal(err)
+	}
+	put("replaced")
+	data, _, err := e.Reread(path, 100)
+	record, volatile := seen.Inputs()
+	if err != nil || string(data) != "replaced" || volatile || len(record) != 1 || !inputs.Unchanged(record, salt, os.LookupEnv) {
+		t.Errorf("%q, %v; recorded %+v, volatile %v", data, err, record, volatile)
+	}
+	put("and again")
+	if inputs.Unchanged(record, salt, os.LookupEnv) {
+		t.Error("a later change is not seen")
+	}
+	if _, _, err := e.ReadFile(path, 100); err != nil {
+		t.Fatal(err)
+	}
+	if record, volatile = seen.Inputs(); !volatile || inputs.Unchanged(record, salt, os.LookupEnv) {
+		t.Errorf("a file that changed between two readings is recorded as %+v, volatile %v", record, volatile)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/filelock"
 	"github.com/fe055d52/credential-helper/internal/place"
 	"github.com/fe055d52/credential-helper/internal/redact"
 )
@@ -67,6 +68,9 @@ func (s system) Delete(ctx context.Context, service, account string) error {
 	return systemDelete(ctx, s.e, service, account)
 }
 
+// locked is what a lock is for, in the words of its errors.
+const locked = "the keyring"
+
 // lockSystem takes the lock that stands for the system's keyring, which has none of its own.
 func lockSystem(ctx context.Context, e *env.Env) (unlock func(), err error) {
 	dir := place.RunDir(e.Get, e.CacheDir)
@@ -83,5 +87,5 @@ func lockSystem(ctx context.Context, e *env.Env) (unlock func(), err error) {
 	if !info.IsDir() || env.Foreign(info) {
 		return nil, helpers.WithHint(fmt.Errorf("locking the keyring: %s is not a directory of this user", dir), "remove it, or set XDG_RUNTIME_DIR to a directory that only you can write")
 	}
-	return acquire(ctx, filepath.Join(dir, "keyring.lock"))
+	return filelock.Acquire(ctx, filepath.Join(dir, "keyring.lock"), locked)
 }

@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -38,25 +37,6 @@ func TestUpdateIsWhole(t *testing.T) {
 	if !errors.Is(err, helpers.ErrNotFound) {
 		t.Errorf("after an update that failed: %v", err)
 	}
-}
-
-func TestLockEndsWithContext(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "lock")
-	release, err := acquire(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Millisecond, errors.New("the time is up"))
-	defer cancel()
-	_, err = acquire(ctx, path)
-	if want := "waiting for another process that changes the keyring (it holds " + path + "): the time is up"; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
-	release()
-	if release, err = acquire(t.Context(), path); err != nil {
-		t.Fatal(err)
-	}
-	release()
 }
 
 func TestSystemLock(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/filelock"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/suggest"
 )
@@ -163,7 +164,7 @@ func (f *file) update(ctx context.Context, e *env.Env, step string, use func(Bat
 		if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
 			return fmt.Errorf("making the directory of the keyring's file: %w", err)
 		}
-		unlock, err := acquire(ctx, f.path+".lock")
+		unlock, err := filelock.Acquire(ctx, f.path+".lock", locked)
 		if err != nil {
 			return err
 		}
@@ -278,11 +279,11 @@ func (f *file) replace(k key, c *contents) error {
 		err = closeErr
 	}
 	if err == nil {
-		err = rename(temporary, f.path)
+		err = filelock.Rename(temporary, f.path)
 	}
 	if err != nil {
 		_ = os.Remove(temporary)
 		return err
 	}
-	return syncDir(filepath.Dir(f.path))
+	return filelock.SyncDir(filepath.Dir(f.path))
 }

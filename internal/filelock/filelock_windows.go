@@ -1,7 +1,8 @@
-package keyring
+package filelock
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"time"
 
@@ -10,9 +11,6 @@ import (
 
 // plainFile has no counterpart here.
 const plainFile = 0
-
-// modesCount is false: access lists decide who may read a file.
-const modesCount = false
 
 // tryLock takes the lock of an open file (LockFileEx), which closing it frees. It reports false where somebody else has it.
 func tryLock(f *os.File) (bool, error) {
@@ -23,17 +21,20 @@ func tryLock(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
-// syncDir does nothing: a directory cannot be flushed here, and renaming is journaled.
-func syncDir(string) error { return nil }
+// SyncDir does nothing: a directory cannot be flushed here, and renaming is journaled.
+func SyncDir(string) error { return nil }
 
-// rename replaces a file. That is refused while somebody has the old one open, as readers have for a moment.
-func rename(from, to string) (err error) {
+// Rename replaces a file. That is refused while somebody has the old one open, as readers have for a moment.
+func Rename(from, to string) (err error) {
 	for range 200 {
 		err = os.Rename(from, to)
 		if !errors.Is(err, windows.ERROR_ACCESS_DENIED) && !errors.Is(err, windows.ERROR_SHARING_VIOLATION) {
 			return err
 		}
-		time.Sleep(lockPoll)
+		time.Sleep(poll)
 	}
 	return err
 }
+
+// keepOwner does nothing: the directory hands its access list down.
+func keepOwner(*os.File, fs.FileInfo) {}

@@ -1,18 +1,16 @@
 //go:build unix
 
-package keyring
+package filelock
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"syscall"
 )
 
 // plainFile makes the opening of a symbolic link fail, and that of a named pipe return.
 const plainFile = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
-
-// modesCount says that permission bits decide who may read a file.
-const modesCount = true
 
 // tryLock takes the lock of an open file (flock(2)), which closing it frees. It reports false where somebody else has it.
 func tryLock(f *os.File) (bool, error) {
@@ -28,8 +26,8 @@ func tryLock(f *os.File) (bool, error) {
 	}
 }
 
-// syncDir makes the names in a directory last through a crash of the machine.
-func syncDir(path string) error {
+// SyncDir makes the names in a directory last through a crash of the machine.
+func SyncDir(path string) error {
 	d, err := os.Open(path)
 	if err != nil {
 		return err
@@ -42,4 +40,12 @@ func syncDir(path string) error {
 	return nil
 }
 
-func rename(from, to string) error { return os.Rename(from, to) }
+// Rename replaces a file.
+func Rename(from, to string) error { return os.Rename(from, to) }
+
+// keepOwner gives a new file the owner of the one that it replaces, where the user may do that: root, on files of the user outside a container.
+func keepOwner(temp *os.File, was fs.FileInfo) {
+	if st, ok := was.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+		_ = temp.Chown(int(st.Uid), int(st.Gid))
+	}
+}
