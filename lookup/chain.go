@@ -273,6 +273,7 @@ var kinds = map[string]struct {
 	"composer": {decode: decodeComposer, together: true},
 	"docker":   {decode: decodeDocker, together: true},
 	"github":   {decode: decodeGitHub, together: true},
+	"julia":    {decode: decodeJulia, together: true},
 	"maven":    {decode: decodeMaven, together: true},
 	"moonbit":  {decode: decodeMoonbit, together: true},
 	"netrc":    {decode: decodeNetrc, together: true},

@@ -79,7 +79,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		}
 		for _, imported := range p.Imports {
 			own, ok := strings.CutPrefix(imported, module+"/")
-			if !ok || strings.HasPrefix(own, "internal/") && own != "internal/registrytest" && own != "internal/peertest" {
+			if !ok || strings.HasPrefix(own, "internal/") && own != "internal/registrytest" && own != "internal/peertest" && own != "internal/packagetest" {
 				continue
 			}
 			if own == "internal/registrytest" && (part == "bench" || strings.HasPrefix(part, "examples/")) {
@@ -121,7 +121,7 @@ func TestExecutableLinksWhatItNeeds(t *testing.T) {
 			t.Errorf("the executable links %s, of %s", p.ImportPath, p.Module.Path)
 		}
 		switch p.ImportPath {
-		case "testing", "net/http/httptest", "plugin", module + "/internal/registrytest", module + "/internal/peertest":
+		case "testing", "net/http/httptest", "plugin", module + "/internal/registrytest", module + "/internal/peertest", module + "/internal/packagetest":
 			t.Errorf("the executable links %s", p.ImportPath)
 		}
 	}
