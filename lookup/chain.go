@@ -272,6 +272,7 @@ var kinds = map[string]struct {
 	"cargo":    {decode: decodeCargo, together: true},
 	"composer": {decode: decodeComposer, together: true},
 	"docker":   {decode: decodeDocker, together: true},
+	"git":      {decode: decodeGit, together: true},
 	"github":   {decode: decodeGitHub, together: true},
 	"julia":    {decode: decodeJulia, together: true},
 	"maven":    {decode: decodeMaven, together: true},

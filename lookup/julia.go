@@ -329,15 +329,8 @@ func (j julia) useAnyway(ctx context.Context, shown string, l juliaLogin, why st
 func (l juliaLogin) values() Values {
 	values := Values{Token: redact.Hold(l.token), Default: redact.Hold(l.token)}
 	// Beyond the year 9999 there is no way to write it down, and no need.
-	if l.expires < 253402300800 {
+	if l.expires < lastSecond+1 {
 		values.SetExpiry(time.Unix(int64(max(l.expires, 0)), 0))
 	}
 	return values
-}
-
-func (j julia) now() time.Time {
-	if j.Env.Now == nil {
-		return time.Now()
-	}
-	return j.Env.Now()
 }

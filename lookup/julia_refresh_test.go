@@ -29,28 +29,6 @@ import (
 
 const refreshCanary = canary + "-refresh"
 
-// TestMain makes the test binary a program that asks for the Julia login of $JULIA_LOGIN_OF, where that is set.
-func TestMain(m *testing.M) {
-	at := os.Getenv("JULIA_LOGIN_OF")
-	if at == "" {
-		os.Exit(m.Run())
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	r, err := helpers.ParseRequest(at)
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	s := &Sources{Env: env.Process(), Client: httpclient.New("test")}
-	values, err := s.Julia().Lookup(ctx, Query{URL: r.URL})
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	fmt.Println(values[Token].Reveal())
-}
-
 func mustTOML(t testing.TB, file map[string]any) []byte {
 	t.Helper()
 	data, err := toml.Marshal(file)

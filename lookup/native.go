@@ -78,6 +78,17 @@ func (s *Sources) upward() []string {
 	}
 }
 
+// lastSecond is the last second of the year 9999, the last that an expiry can be written down with.
+const lastSecond = 253402300799
+
+// now returns the time.
+func (s *Sources) now() time.Time {
+	if s.Env.Now == nil {
+		return time.Now()
+	}
+	return s.Env.Now()
+}
+
 // home returns a path below the user's home directory; "" where there is none.
 func (s *Sources) home(elem ...string) string {
 	if s.Env.Home == "" {
@@ -117,12 +128,4 @@ func checkHeaderName(name string) error {
 		}
 	}
 	return err
-}
-
-// now returns the time by the environment's clock.
-func (s *Sources) now() time.Time {
-	if s.Env.Now == nil {
-		return time.Now()
-	}
-	return s.Env.Now()
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // ownGroup puts the program in a process group of its own, and ends that whole group with it.
-func ownGroup(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+// A session of its own, for a program without a terminal, has such a group, too.
+func ownGroup(cmd *exec.Cmd, noTerminal bool) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: !noTerminal, Setsid: noTerminal}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }

@@ -67,6 +67,8 @@ type Program struct {
 	// ExplainsOnStdout is true for a program that says on standard output why it failed (docker's protocol does),
 	// and prints its secrets there in JSON. What stands before the first object or array is taken for the reason.
 	ExplainsOnStdout bool
+	// NoTerminal keeps the program, and what it starts, from the terminal that this process may have: nothing can be asked there.
+	NoTerminal bool
 }
 
 // An ExitError is returned where a program ran and failed.
@@ -74,6 +76,7 @@ type ExitError struct {
 	Name   string // the program, without its directory
 	Code   int    // its exit status, -1 where a signal ended it
 	Stdout []byte // what it had written; may hold a secret
+	Stderr []byte // what it had written there, up to 8 KiB; may hold a secret
 	Said   string // why it failed, in its own words; fit to be shown: redacted, one line
 	status string
 }
@@ -108,7 +111,7 @@ func Run(ctx context.Context, e *env.Env, p Program) ([]byte, error) {
 		cmd.Env = append(cmd.Environ(), p.Env...)
 	}
 	cmd.WaitDelay = 100 * time.Millisecond
-	ownGroup(cmd)
+	ownGroup(cmd, p.NoTerminal)
 
 	err := cmd.Run()
 	var exit *exec.ExitError
@@ -121,7 +124,7 @@ func Run(ctx context.Context, e *env.Env, p Program) ([]byte, error) {
 		return stdout.buf.Bytes(), nil
 	case errors.As(err, &exit):
 		return nil, &ExitError{
-			Name: name, Code: exit.ExitCode(), Stdout: stdout.buf.Bytes(),
+			Name: name, Code: exit.ExitCode(), Stdout: stdout.buf.Bytes(), Stderr: stderr.buf.Bytes(),
 			Said: said(cmd, p, stdout.buf.Bytes(), stderr.buf.String()), status: exit.ProcessState.String(),
 		}
 	default:
