@@ -66,7 +66,6 @@ func (g git) Lookup(ctx context.Context, q Query) (Values, error) {
 	out, err := g.fill(ctx, program, u)
 	var exit *subprocess.ExitError
 	if errors.As(err, &exit) && ctx.Err() == nil && hasNone(exit) {
-		trace.Note(ctx, "git says: %s", exit.Said)
 		return nil, helpers.NotFoundf("git has no login for %s", u.Host)
 	}
 	var values Values
@@ -83,7 +82,13 @@ func (g git) Lookup(ctx context.Context, q Query) (Values, error) {
 // fill runs git. What it prints, and what its helpers are given, is described in git-credential(1) and gitcredentials(7).
 func (g git) fill(ctx context.Context, program string, u *url.URL) (out []byte, err error) {
 	end := trace.Step(ctx, "running git credential fill")
-	defer func() { end(err) }()
+	defer func() {
+		var exit *subprocess.ExitError
+		if errors.As(err, &exit) {
+			err = &gitError{exit}
+		}
+		end(err)
+	}()
 	argv := []string{program, "-c", "core.askPass=", "-c", "credential.interactive=false"}
 	input := "capability[]=authtype\nprotocol=" + u.Scheme + "\nhost=" + u.Host + "\n"
 	if path := repositoryPath(u); g.useHTTPPath && path != "" {
@@ -132,6 +137,24 @@ func repositoryPath(u *url.URL) string {
 	path, _, _ = strings.Cut(path, "/info/lfs/")
 	return strings.Trim(path, "/")
 }
+
+// A gitError is an exit of git's. Its text is what git itself gave as the reason: a warning of git's quotes what a helper printed, which may be a secret.
+type gitError struct{ exit *subprocess.ExitError }
+
+func (e *gitError) Error() string {
+	why := ""
+	for line := range strings.Lines(string(e.exit.Stderr)) {
+		if strings.HasPrefix(line, "fatal: ") && !strings.Contains(line, " told us to quit") {
+			why = redact.Quote(line, 300)
+		}
+	}
+	if why == "" {
+		return fmt.Sprintf("git failed (exit status %d)", e.exit.Code)
+	}
+	return fmt.Sprintf("git failed (exit status %d): %s", e.exit.Code, why)
+}
+
+func (e *gitError) Unwrap() error { return e.exit }
 
 // hasNone reports whether git failed because none of its helpers has a login, and nobody could be asked.
 func hasNone(exit *subprocess.ExitError) bool {

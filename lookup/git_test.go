@@ -17,6 +17,7 @@ import (
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/peertest"
+	"github.com/fe055d52/credential-helper/internal/trace"
 )
 
 // gitSources returns sources with git on PATH, a configuration of the user's, and none of the system's.
@@ -88,6 +89,31 @@ func TestGit(t *testing.T) {
 				tt.url = "https://example.com/a/b.git"
 			}
 			expect(t, s, decodeOne(t, s, `{"source": "git"`+tt.source+`}`), ask(t, tt.url), tt.want)
+		})
+	}
+}
+
+// TestGitTellsNoSecret holds that what a helper prints at the wrong place, and what its command has in it, is told nowhere.
+func TestGitTellsNoSecret(t *testing.T) {
+	notOnWindows(t)
+	for name, config := range map[string]string{
+		"a line that is no attribute":  gitHelper("echo " + canary),
+		"standard error":               gitHelper("echo " + canary + " >&2; exit 1"),
+		"a helper's command":           gitHelper("echo quit=1 # " + canary + "\n"),
+		"both, and git fails":          gitHelper("echo "+canary+"; exit 1") + "[credential]\n\tinteractive = false\n\thelper = \"!kill -9 $PPID; echo " + canary + "\"\n",
+		"a malformed line of the file": "[credential]\n\thelper " + canary + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := gitSources(t, config)
+			var told []string
+			recorder := &trace.Recorder{OnEvent: func(e trace.Event) { told = append(told, e.What, e.Outcome) }}
+			values, err := s.Git(false).Lookup(trace.NewContext(t.Context(), recorder), ask(t, "https://example.com"))
+			if err == nil {
+				t.Errorf("it gives %v", values)
+			}
+			if o := outcomeOf(s, values, err); strings.Contains(o.err+o.hint+strings.Join(told, "\n"), canary) {
+				t.Errorf("the secret is told: %+v, %s", o, told)
+			}
 		})
 	}
 }

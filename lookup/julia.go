@@ -24,7 +24,8 @@ import (
 )
 
 // maxJulia is the size in bytes above which a text is not taken for an auth.toml, from a file or from a server.
-const maxJulia = 64 << 10
+// The parser takes time that grows with the square of it.
+const maxJulia = 32 << 10
 
 // juliaLead is how long before its end the Pkg client renews a token.
 const juliaLead = 10 * time.Minute

@@ -94,6 +94,7 @@ func (j julia) renew(ctx context.Context, u *url.URL, path, real string, info fs
 	case err != nil:
 		// The client sends no login then, though the old token may live for some minutes.
 		trace.Note(ctx, "the login in %s is not used, as it cannot be renewed: %v", shown, err)
+		j.Env.Volatile() // the next attempt may come to more
 		return nil, helpers.NotFoundf("the login in %s could not be renewed: %v", shown, err)
 	}
 	answer, err := parseJulia(body, asked)

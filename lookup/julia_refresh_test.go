@@ -211,7 +211,7 @@ func TestJuliaRefreshFails(t *testing.T) {
 			http.Redirect(w, r, elsewhere.URL, http.StatusFound)
 		}, notRenewed("SERVER: http://SERVER redirects (302) to another server, " + elsewhere.URL + "; no credential is sent there"), "is not used"},
 		{"a huge answer", -time.Minute, answers(http.StatusOK, strings.Repeat("#", httpclient.MaxBody+1)), notRenewed("SERVER: the response is larger than 1048576 bytes"), "is not used"},
-		{"a large answer", -time.Minute, answers(http.StatusOK, strings.Repeat("#", maxJulia+1)), outcome{values: old}, noLogin + "it is larger than 65536 bytes"},
+		{"a large answer", -time.Minute, answers(http.StatusOK, strings.Repeat("#", maxJulia+1)), outcome{values: old}, noLogin + "it is larger than 32768 bytes"},
 		{"no TOML", time.Minute, answers(http.StatusOK, "<html>"+canary), outcome{values: soon}, noLogin + "it is not TOML"},
 		{"no TOML, and the old token has ended", -time.Minute, answers(http.StatusOK, "<html>"), outcome{values: old}, noLogin + "it is not TOML"},
 		{"no token", time.Minute, answers(http.StatusOK, "refresh_token = \""+canary+"\""), outcome{values: soon}, noLogin + `it has no "access_token"`},
@@ -240,8 +240,8 @@ func TestJuliaRefreshFails(t *testing.T) {
 			if after := w.file(t); fmt.Sprint(after) != fmt.Sprint(before) || w.names(t) != "auth.toml auth.toml.lock" {
 				t.Errorf("the file is %v, with %s", after, w.names(t))
 			}
-			if _, volatile := w.seen.Inputs(); volatile != (tt.want.kind == "") {
-				t.Errorf("the answer is volatile: %v", volatile)
+			if _, volatile := w.seen.Inputs(); !volatile {
+				t.Error("the next attempt is put off")
 			}
 		})
 	}

@@ -113,7 +113,7 @@ func TestJulia(t *testing.T) {
 		{"an end that is a date", "pkg.acme.test", token + `expires_at = 2026-01-01T00:00:00Z`, "https://pkg.acme.test", bad("", `"expires_at" is not a number of seconds`)},
 		{"an end that is no number", "pkg.acme.test", token + `expires_at = nan`, "https://pkg.acme.test", bad("", `"expires_at" is not a number of seconds`)},
 		{"a life that is true", "pkg.acme.test", token + `expires_in = true`, "https://pkg.acme.test", bad("", `"expires_in" is not a number of seconds`)},
-		{"too large", "pkg.acme.test", token + strings.Repeat("#", maxJulia), "https://pkg.acme.test", bad("", "it is larger than 65536 bytes")},
+		{"too large", "pkg.acme.test", token + strings.Repeat("#", maxJulia), "https://pkg.acme.test", bad("", "it is larger than 32768 bytes")},
 		{"far too large", "pkg.acme.test", token + strings.Repeat("#", maxNative), "https://pkg.acme.test", outcome{kind: "broken", err: "reading " + file + ": it is larger than 1048576 bytes"}},
 		{"deeply nested", "pkg.acme.test", "x = " + strings.Repeat("[", maxJulia-10), "https://pkg.acme.test", bad(":1", "it is not TOML")},
 	} {
