@@ -285,6 +285,9 @@ var kinds = map[string]struct {
 	"pypirc":   {decode: decodePypirc, together: true},
 }
 
+// Source returns the source of a kind that "source" names, with the keys of its own out of o: a helper's config may have them in the place of a chain.
+func (s *Sources) Source(kind string, o *strictjson.Object) Source { return kinds[kind].decode(s, o) }
+
 func kindNames() []string {
 	names := make([]string, 0, len(kinds))
 	for name := range kinds {

@@ -17,13 +17,16 @@ import (
 // helperKinds are the helpers that rules may name. Helpers do not know each other: what composes two of them is here.
 // memo, where not nil, remembers what several answers depend on.
 func helperKinds(s *lookup.Sources, client *http.Client, memo helpers.Memo) config.Kinds {
+	registries := oci.Options{
+		Sources: s, Client: client, Memo: memo,
+		DefaultChains: map[string]lookup.Chain{"ghcr.io": ghcrChain(s)},
+	}
 	return config.Kinds{
-		"oci": {Anonymous: true, New: oci.New(oci.Options{
-			Sources: s, Client: client, Memo: memo,
-			DefaultChains: map[string]lookup.Chain{"ghcr.io": ghcrChain(s)},
-		})},
-		"github":     {New: github.New(github.Options{Sources: s, Client: client, Memo: memo})},
-		"registry":   {New: registry.New(s)},
+		"oci":    {Anonymous: true, New: oci.New(registries)},
+		"github": {New: github.New(github.Options{Sources: s, Client: client, Memo: memo})},
+		"registry": {New: registry.New(registry.Options{Sources: s, OCI: func(rule helpers.Rule, chain lookup.Chain) helpers.Helper {
+			return oci.ForChain(registries, rule, chain)
+		}})},
 		"remoteapis": {New: remoteapis.New(s)},
 		"null":       {New: null.New},
 		// Helpers of tweag-credential-helper's that are not there yet. A file with rules for them loads.

@@ -181,7 +181,7 @@ func (a *app) dockerGet(ctx context.Context) (dialect.DockerLogin, error) {
 		if !login.Secret.IsZero() {
 			return login, nil
 		}
-		err = fmt.Errorf("the login from %s is a registry token, which Docker's protocol cannot say", credential.Source)
+		err = fmt.Errorf("the login from %s is a registry token or a header, which Docker's protocol cannot say", credential.Source)
 	}
 	if !helpers.FallsThrough(err) {
 		return dialect.DockerLogin{}, err

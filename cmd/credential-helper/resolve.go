@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/fe055d52/credential-helper/cache"
@@ -224,7 +226,8 @@ func findCredential(ctx context.Context, rule *config.Rule, u *url.URL) (c helpe
 	if err != nil {
 		return helpers.Credential{}, err
 	}
-	for _, value := range []redact.Secret{redact.Hold(c.Username), c.Secret, c.IdentityToken, c.RegistryToken} {
+	values := slices.AppendSeq([]redact.Secret{redact.Hold(c.Username), c.Secret, c.IdentityToken, c.RegistryToken}, maps.Values(c.Headers))
+	for _, value := range values {
 		if err := helpers.CheckHeaderValue(value); err != nil {
 			return helpers.Credential{}, fmt.Errorf("using the login from %s: %w", c.Source, err)
 		}

@@ -73,6 +73,11 @@ func New(o Options) helpers.Factory {
 	}
 }
 
+// ForChain returns the helper of a registry whose login is what chain finds: for the part of a rule's host that is a container registry.
+func ForChain(o Options, rule helpers.Rule, chain lookup.Chain) helpers.Helper {
+	return &helper{Options: o, rule: rule, chain: chain, ownChain: true, dockerConfig: true, method: methodAuto, docker: o.Sources.Docker()}
+}
+
 type helper struct {
 	Options
 	rule         helpers.Rule

@@ -27,7 +27,7 @@ func machine(t *testing.T, vars map[string]string) *lookup.Sources {
 }
 
 func build(s *lookup.Sources, config string) (h helpers.Helper, err error) {
-	err = strictjson.Decode("f", []byte(config), func(o *strictjson.Object) { h = New(s)(helpers.Rule{Host: "files.test"}, o) })
+	err = strictjson.Decode("f", []byte(config), func(o *strictjson.Object) { h = New(Options{Sources: s})(helpers.Rule{Host: "files.test"}, o) })
 	return h, err
 }
 
@@ -46,7 +46,7 @@ func TestConfigErrors(t *testing.T) {
 		{"basic with a token", `{"auth_method": "basic", "token": "x"}`, `f:1:35: the auth_method "basic" takes "username" and "password", not "token"`},
 		{"bearer with a password", `{"auth_method": "bearer", "password": "x"}`, `f:1:39: the auth_method "bearer" takes "token", not "username" and "password"`},
 		{"empty chain", `{"lookup_chain": []}`, `f:1:18: "lookup_chain" is empty; name a source, or leave it out`},
-		{"unknown binding", `{"lookup_chain": [{"source": "env", "name": "X", "binding": "tokn"}]}`, `f:1:61: unknown binding "tokn" (did you mean "token"?); this helper knows token, username, password, default`},
+		{"unknown binding", `{"lookup_chain": [{"source": "env", "name": "X", "binding": "tokn"}]}`, `f:1:61: unknown binding "tokn" (did you mean "token"?); this helper knows token, username, password, default, read_token`},
 		{"unknown source", `{"lookup_chain": [{"source": "evn", "name": "X"}]}`, `f:1:30: unknown source "evn" (did you mean "env"?); known are ` + known},
 		{"source without a name", `{"lookup_chain": [{"source": "env"}]}`, `f:1:19: the source "env" needs a "name" that is not empty`},
 	} {
