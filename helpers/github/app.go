@@ -161,8 +161,8 @@ func (a *app) credential(ctx context.Context, u *url.URL) (helpers.Credential, e
 		return helpers.Credential{}, helpers.WithHint(fmt.Errorf("%s is not encrypted, and a GitHub App logs in there", helpers.Origin(base)),
 			`use https, or set "allow_http": true in the rule's config`)
 	}
-	session := &session{app: a, base: base, key: key, source: found.Source, owner: owner}
-	return session.token(ctx)
+	login := &appLogin{app: a, base: base, key: key, source: found.Source, owner: owner}
+	return login.token(ctx)
 }
 
 // keyOf returns the private key among the values that a chain yielded.
@@ -174,7 +174,7 @@ func keyOf(v lookup.Values) redact.Secret {
 }
 
 // question is what is asked of GitHub with a key. It names all that the answer depends on, so that editing the rule or changing the key takes effect at once.
-func (s *session) question(what string, on any) helpers.Question {
+func (s *appLogin) question(what string, on any) helpers.Question {
 	text, err := json.Marshal([]any{what, s.base.String(), s.app.id, s.key.fingerprint, on})
 	if err != nil {
 		panic(err) // these are strings, and maps of strings

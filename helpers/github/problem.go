@@ -63,7 +63,7 @@ func (e *statusError) unknownApp() bool {
 }
 
 // status makes a statusError of a response and closes its body. A body that cannot be read is passed over: the status says enough.
-func (s *session) status(resp *http.Response) *statusError {
+func (s *appLogin) status(resp *http.Response) *statusError {
 	e := &statusError{status: resp.StatusCode}
 	now := s.app.Sources.Env.Now()
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
@@ -96,7 +96,7 @@ func isHTML(resp *http.Response, body []byte) bool {
 }
 
 // unreachable is the error of a request that was not answered.
-func (s *session) unreachable(ctx context.Context, err error) error {
+func (s *appLogin) unreachable(ctx context.Context, err error) error {
 	var redirect *httpclient.RedirectError
 	if errors.As(err, &redirect) {
 		return helpers.WithHint(httpclient.Explain(ctx, err), "if the server is at %s now, name it so in the rule and in the URL", redirect.To)
@@ -105,7 +105,7 @@ func (s *session) unreachable(ctx context.Context, err error) error {
 }
 
 // explain says what was tried, and what to do next where GitHub said no.
-func (s *session) explain(tried string, err error) error {
+func (s *appLogin) explain(tried string, err error) error {
 	var status *statusError
 	if !errors.As(err, &status) {
 		return fmt.Errorf("%s: %w", tried, err)
@@ -113,7 +113,7 @@ func (s *session) explain(tried string, err error) error {
 	return helpers.WithHint(fmt.Errorf("%s: %w", tried, err), "%s", s.hint(status))
 }
 
-func (s *session) hint(e *statusError) string {
+func (s *appLogin) hint(e *statusError) string {
 	const page = "the installation's page (Settings, GitHub Apps, Configure)"
 	switch {
 	case e.status == http.StatusUnauthorized && e.skewed():

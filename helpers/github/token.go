@@ -27,8 +27,8 @@ const (
 	installationHeader = "Installation"
 )
 
-// A session is an App that logs in to a server with its private key.
-type session struct {
+// An appLogin is an App that logs in to a server with its private key.
+type appLogin struct {
 	app    *app
 	base   *url.URL // of the API
 	key    privateKey
@@ -37,7 +37,7 @@ type session struct {
 }
 
 // token returns a token for the rule's installation: the remembered one, or a new one.
-func (s *session) token(ctx context.Context) (helpers.Credential, error) {
+func (s *appLogin) token(ctx context.Context) (helpers.Credential, error) {
 	installation := s.app.installation
 	if installation == "" {
 		var err error
@@ -77,7 +77,7 @@ func (s *session) token(ctx context.Context) (helpers.Credential, error) {
 }
 
 // installation returns the number of the owner's installation: the remembered one, or what GitHub says.
-func (s *session) installation(ctx context.Context) (string, error) {
+func (s *appLogin) installation(ctx context.Context) (string, error) {
 	what := "installation"
 	if s.app.byURL() {
 		what = "installation, if any" // that there is none is no answer to a rule that names the owner
@@ -107,14 +107,14 @@ func (s *session) installation(ctx context.Context) (string, error) {
 	return values[0].Reveal(), nil
 }
 
-func (s *session) notInstalled() error {
+func (s *appLogin) notInstalled() error {
 	return helpers.WithHint(fmt.Errorf("the GitHub App %s is not installed at %s (%s)", s.app.id, s.owner, helpers.Origin(s.base)),
 		`is %q spelled right? an owner of it installs the App from the App's page ("Install App")`, s.owner)
 }
 
 // lookUp asks which installation the owner has; "" is none. An owner is an organization or a user:
 // https://docs.github.com/rest/apps/apps#get-an-organization-installation-for-the-authenticated-app
-func (s *session) lookUp(ctx context.Context) (number string, err error) {
+func (s *appLogin) lookUp(ctx context.Context) (number string, err error) {
 	tried := fmt.Sprintf("asking %s for the installation of the GitHub App %s at %s", helpers.Origin(s.base), s.app.id, s.owner)
 	end := trace.Step(ctx, "%s", tried)
 	defer func() { end(err) }()
@@ -138,7 +138,7 @@ func (s *session) lookUp(ctx context.Context) (number string, err error) {
 }
 
 // mint asks for a new token: https://docs.github.com/rest/apps/apps#create-an-installation-access-token-for-an-app
-func (s *session) mint(ctx context.Context, installation string) (resp helpers.Response, err error) {
+func (s *appLogin) mint(ctx context.Context, installation string) (resp helpers.Response, err error) {
 	tried := fmt.Sprintf("asking %s for a token of the GitHub App %s, installation %s", helpers.Origin(s.base), s.app.id, installation)
 	end := trace.Step(ctx, "%s", tried)
 	defer func() { end(err) }()
@@ -200,7 +200,7 @@ func (a answer) token() (redact.Secret, time.Time, error) {
 }
 
 // call makes a request as the App. An answer of another status than want is a [statusError].
-func (s *session) call(ctx context.Context, method, path string, body []byte, want int) (answer, error) {
+func (s *appLogin) call(ctx context.Context, method, path string, body []byte, want int) (answer, error) {
 	now := s.app.Sources.Env.Now()
 	jwt, err := s.key.jwt(s.app.id, now)
 	if err != nil {
