@@ -1,8 +1,12 @@
 package lookup
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -198,33 +202,88 @@ func TestMavenEncrypted(t *testing.T) {
 	}
 }
 
-// TestMavenPeer has Maven itself encrypt a password, and reads it.
-func TestMavenPeer(t *testing.T) {
-	mvn := peertest.Require(t, "mvn", "apt-get install maven")
+// runMaven runs Maven, which knows the home directory of s alone, and returns what it prints.
+func runMaven(t *testing.T, s *Sources, vars []string, args ...string) (out string, err error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), peertest.Require(t, "mvn", "apt-get install maven"), append([]string{"--batch-mode"}, args...)...)
+	cmd.Dir = s.Env.Dir
+	cmd.Env = slices.Concat([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.Env.Home, "MAVEN_OPTS=-Duser.home=" + s.Env.Home}, vars)
+	text, err := cmd.Output()
+	return string(text), err
+}
+
+// TestMavenPeerEncrypts has Maven itself encrypt passwords, and reads them.
+func TestMavenPeerEncrypts(t *testing.T) {
+	notOnWindows(t)
 	s := newSources(t, nil)
 	seal := func(args ...string) string {
-		cmd := exec.Command(mvn, append([]string{"-o", "-B"}, args...)...)
-		cmd.Dir = s.Env.Dir
-		cmd.Env = append(cmd.Environ(), "HOME="+s.Env.Home, "MAVEN_OPTS=-Duser.home="+s.Env.Home)
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("%v: %v", args, err)
-		}
-		text := string(out)
+		text, err := runMaven(t, s, nil, append([]string{"--offline"}, args...)...)
 		start, end := strings.IndexByte(text, '{'), strings.LastIndexByte(text, '}')
-		if start < 0 || end < start {
-			t.Fatalf("%v: %q", args, text)
+		if err != nil || start < 0 || end < start {
+			t.Fatalf("%v: %v: %q", args, err, text)
 		}
 		return text[start : end+1]
 	}
-	// The relocation is one of those that Maven follows.
 	elsewhere := filepath.Join(s.Env.Home, "elsewhere.xml")
 	write(t, s, "elsewhere.xml", "<settingsSecurity><master>"+seal("--encrypt-master-password", "master of all")+"</master></settingsSecurity>")
 	write(t, s, ".m2/settings-security.xml", "<settingsSecurity><relocation>"+elsewhere+"</relocation></settingsSecurity>")
-	for _, password := range []string{canary, "x", "exactly sixteen.", strings.Repeat("long", 100)} {
+	for _, password := range []string{canary, "exactly sixteen.", strings.Repeat("long", 100)} {
 		sealed := seal("--encrypt-password", password)
-		write(t, s, ".m2/settings.xml", settings("<username>bob</username><password>expires never "+sealed+"</password>", ""))
+		write(t, s, ".m2/settings.xml", settings("<username>bob</username><password>for ever "+sealed+"</password>", ""))
 		expect(t, s, s.Maven("corp"), ask(t, "https://maven.acme.test"), outcome{values: "default=" + password + " password=" + password + " username=bob"})
+	}
+}
+
+// TestMavenPeerSends compares what is read from settings.xml with what Maven sends to a server of which it wants a plugin.
+func TestMavenPeerSends(t *testing.T) {
+	notOnWindows(t)
+	for name, server := range map[string]string{
+		"a password":    "<username> ${env.WHO} </username><password>${env.TOK}-${user.home}</password>",
+		"two of one id": bobXML + "</server><server><id>corp</id><username>eve</username><password>x</password>",
+		"headers":       "<configuration><httpHeaders><property><name>Private-Token</name><value>${env.TOK}</value></property><X-Other> b </X-Other></httpHeaders></configuration>" + bobXML,
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent := make(chan http.Header, 100)
+			repository := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") == "" {
+					w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+					w.WriteHeader(http.StatusUnauthorized)
+					return
+				}
+				select {
+				case sent <- r.Header:
+				default:
+				}
+				w.WriteHeader(http.StatusNotFound)
+			}))
+			defer repository.Close()
+			s := newSources(t, map[string]string{"WHO": "bob", "TOK": "tok"})
+			write(t, s, ".m2/settings.xml", settings(server, mirror("corp", repository.URL+"/repo")))
+			if out, err := runMaven(t, s, []string{"WHO=bob", "TOK=tok"}, "org.example:none:1.0:goal"); err == nil {
+				t.Fatalf("Maven found a plugin: %s", out)
+			}
+			values, err := s.Maven("").Lookup(t.Context(), ask(t, repository.URL+"/repo/org/example/x.pom"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case header := <-sent:
+				username, password, _ := (&http.Request{Header: header}).BasicAuth()
+				if username != values[Username].Reveal() || password != values[Password].Reveal() {
+					t.Errorf("Maven sends %q and %q, and %q and %q were found", username, password, values[Username].Reveal(), values[Password].Reveal())
+				}
+				for name, value := range values.Headers() {
+					if got := header.Get(name); got != value.Reveal() {
+						t.Errorf("Maven sends %s: %q, and %q was found", name, got, value.Reveal())
+					}
+				}
+				if name == "headers" && len(values.Headers()) != 2 {
+					t.Errorf("found %v", values)
+				}
+			default:
+				t.Error("Maven sent no login")
+			}
+		})
 	}
 }
 

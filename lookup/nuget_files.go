@@ -222,7 +222,7 @@ func (n nuget) expandPercent(at nugetItem, value string) (string, error) {
 			b.WriteString(text)
 			rest = behind
 		case value == "%"+name+"%":
-			return "", helpers.WithHint(fmt.Errorf("%s:%d: %s stands for the environment variable %s, which is not set", at.shown, at.line, value, name), "set it")
+			return "", helpers.WithHint(fmt.Errorf("%s:%d: %s stands for the environment variable %s, which is not set", at.shown, at.line, value, name), "set the environment variable %s", name)
 		default:
 			b.WriteString("%" + name)
 			rest = "%" + behind

@@ -109,7 +109,7 @@ func TestNuget(t *testing.T) {
 		},
 		{"a project that names the user's source again", map[string]string{user: acme, "work/nuget.config": nugetConfig("", "clear", "acme https://nuget.acme.test/nuget/v2")}, nil, url, both},
 
-		{"an undefined variable", map[string]string{user: nugetConfig(nugetLogin("acme", "bob", "%NOPE%"), "acme "+index)}, nil, url, outcome{kind: "broken", err: "reading NuGet's configuration: ~/.nuget/NuGet/NuGet.Config:4: %NOPE% stands for the environment variable NOPE, which is not set", hint: "set it"}},
+		{"an undefined variable", map[string]string{user: nugetConfig(nugetLogin("acme", "bob", "%NOPE%"), "acme "+index)}, nil, url, outcome{kind: "broken", err: "reading NuGet's configuration: ~/.nuget/NuGet/NuGet.Config:4: %NOPE% stands for the environment variable NOPE, which is not set", hint: "set the environment variable NOPE"}},
 		{"encrypted", map[string]string{user: strings.ReplaceAll(acme, "ClearTextPassword", "Password")}, nil, url, outcome{
 			kind: "broken", err: `reading NuGet's configuration: the login "acme" in ~/.nuget/NuGet/NuGet.Config:4 has a password that Windows encrypted, which is not supported`,
 			hint: "run dotnet nuget update source with --store-password-in-clear-text, or set the environment variable NuGetPackageSourceCredentials_acme",

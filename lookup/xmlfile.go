@@ -44,7 +44,9 @@ func parseXML(shown string, data []byte, root string) (*element, error) {
 	for {
 		t, err := d.Token()
 		line, _ := d.InputPos()
-		at := fmt.Sprintf("%s:%d", shown, line)
+		fail := func(format string, args ...any) error {
+			return fmt.Errorf("%s:%d: "+format, append([]any{shown, line}, args...)...)
+		}
 		switch {
 		case errors.Is(err, io.EOF):
 			if len(top.children) != 1 || top.children[0].name != root {
@@ -52,15 +54,15 @@ func parseXML(shown string, data []byte, root string) (*element, error) {
 			}
 			return top.children[0], nil
 		case foreign:
-			return nil, fmt.Errorf("%s: the file is in an encoding other than UTF-8; save it as UTF-8", at)
+			return nil, fail("the file is in an encoding other than UTF-8; save it as UTF-8")
 		case err != nil:
-			return nil, fmt.Errorf("%s: not well-formed XML", at)
+			return nil, fail("not well-formed XML")
 		}
 		within := stack[len(stack)-1]
 		switch t := t.(type) {
 		case xml.StartElement:
 			if count++; count > maxXMLElements || len(stack) > maxXMLDepth {
-				return nil, fmt.Errorf("%s: it has more than %d elements, or more than %d of them in each other", at, maxXMLElements, maxXMLDepth)
+				return nil, fail("it has more than %d elements, or more than %d of them in each other", maxXMLElements, maxXMLDepth)
 			}
 			e := &element{name: t.Name.Local, attrs: t.Copy().Attr, line: line}
 			within.children = append(within.children, e)
@@ -70,7 +72,7 @@ func parseXML(shown string, data []byte, root string) (*element, error) {
 		case xml.CharData:
 			within.text = append(within.text, t...)
 		case xml.Directive:
-			return nil, helpers.WithHint(fmt.Errorf("%s: it has a document type (<!DOCTYPE>), which is not read here", at), "remove it; the tool does not need it")
+			return nil, helpers.WithHint(fail("it has a document type (<!DOCTYPE>), which is not read here"), "remove it; the tool does not need it")
 		}
 	}
 }
