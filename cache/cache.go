@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"time"
 
 	"github.com/fe055d52/credential-helper/helpers"
 )
@@ -60,6 +61,20 @@ type Cache interface {
 
 	// Close ends what the cache still does in the background, within a moment.
 	Close()
+}
+
+type madeKey struct{}
+
+// WithMade returns a context in which Get tells when a remembered answer was made: it sets *made, and leaves it alone where the answer is new.
+// Of a question that is asked while another one is being answered nothing is told.
+func WithMade(ctx context.Context, made *time.Time) context.Context {
+	return context.WithValue(ctx, madeKey{}, made)
+}
+
+func tellMade(ctx context.Context, key Key, e *Entry) {
+	if made, ok := ctx.Value(madeKey{}).(*time.Time); ok && !key.Part {
+		*made = e.stored
+	}
 }
 
 // What names the entries to drop.

@@ -51,6 +51,7 @@ func (s *Shared) Get(ctx context.Context, key Key, fill Fill) (helpers.Response,
 		switch {
 		case found && e.failure == nil:
 			trace.Note(ctx, "cache: an answer from %s ago", s.now().Sub(e.stored).Round(time.Millisecond))
+			tellMade(ctx, key, &e)
 			return e.Response, nil
 		case found && waits > 0 && !e.stored.Before(began):
 			trace.Note(ctx, "cache: the process that was waited for failed")
@@ -68,7 +69,7 @@ func (s *Shared) Get(ctx context.Context, key Key, fill Fill) (helpers.Response,
 			return s.answer(ctx, fill)
 		}
 		if lock != nil {
-			return s.lead(ctx, id, lock, fill)
+			return s.lead(ctx, key, lock, fill)
 		}
 		if err := s.wait(ctx, id, absent); errors.Is(err, errNoPatience) {
 			return s.answer(ctx, fill)
@@ -122,11 +123,13 @@ func (s *Shared) load(ctx context.Context, id string) (Entry, bool, error) {
 }
 
 // lead answers a question for all who wait, holding the key's lock.
-func (s *Shared) lead(ctx context.Context, id string, held *lock, fill Fill) (helpers.Response, error) {
+func (s *Shared) lead(ctx context.Context, key Key, held *lock, fill Fill) (helpers.Response, error) {
 	defer held.release()
+	id := key.ID()
 	// Somebody may have answered between the look and the lock.
 	e, found, err := s.load(ctx, id)
 	if found && e.failure == nil {
+		tellMade(ctx, key, &e)
 		return e.Response, nil
 	}
 	if err != nil {

@@ -142,31 +142,51 @@ func noOpinion(now time.Time) helpers.Response {
 
 // headers answers a client that wants headers. The answer's expiry is what the client is to be told.
 func (r *resolver) headers(ctx context.Context, req helpers.Request) (helpers.Response, error) {
+	a, err := r.account(ctx, req)
+	return a.told, err
+}
+
+// An account is an answer, and how it came about.
+type account struct {
+	decision
+	told helpers.Response
+	// made is when the answer was made, where it is a remembered one; zero where it is new.
+	made time.Time
+	// source is where the login of a new answer was found, and missing says that none was. Of a remembered one neither is known.
+	source  string
+	missing error
+}
+
+// account answers, and tells how.
+func (r *resolver) account(ctx context.Context, req helpers.Request) (a account, err error) {
 	d, err := decide(r.routes, req.URL)
+	a.decision = d
 	if d.rule != nil {
 		trace.Note(ctx, "%s is served by %s, the helper %s", helpers.Display(req.URL), d.rule.Place, d.rule.HelperName)
 	}
 	switch {
 	case err != nil:
-		return helpers.Response{}, err
+		return a, err
 	case d.noOpinion != "":
 		trace.Note(ctx, "%s: no headers", d.noOpinion)
-		return noOpinion(r.now()), nil
+		a.told = noOpinion(r.now())
+		return a, nil
 	}
-	resp, err := r.cache.Get(ctx, d.key(r.context), func(ctx context.Context) (cache.Entry, error) {
-		resp, err := fill(ctx, d.rule, req.URL)
+	resp, err := r.cache.Get(cache.WithMade(ctx, &a.made), d.key(r.context), func(ctx context.Context) (cache.Entry, error) {
+		resp, err := fill(ctx, &a, req.URL)
 		e := cache.Entry{Response: resp, Salt: r.salt}
 		e.Inputs, e.Volatile = r.watched.Inputs()
 		return e, err
 	})
 	if err != nil {
-		return helpers.Response{}, err
+		return a, err
 	}
 	told, ok := tell(resp, r.now())
 	if !ok {
-		return helpers.Response{}, fmt.Errorf("the token for %s expires at once (%s); is this machine's clock right?", helpers.Display(req.URL), resp.Expires.UTC().Format(time.RFC3339))
+		return a, fmt.Errorf("the token for %s expires at once (%s); is this machine's clock right?", helpers.Display(req.URL), resp.Expires.UTC().Format(time.RFC3339))
 	}
-	return told, nil
+	a.told = told
+	return a, nil
 }
 
 // tell returns an answer as a client is told it: with an expiry that keeps its margin. ok is false where nothing is left of its life.
@@ -182,9 +202,13 @@ func tell(resp helpers.Response, now time.Time) (told helpers.Response, ok bool)
 }
 
 // fill answers without a cache: it finds the credential and turns it into headers.
-func fill(ctx context.Context, rule *config.Rule, u *url.URL) (helpers.Response, error) {
+func fill(ctx context.Context, a *account, u *url.URL) (helpers.Response, error) {
+	rule := a.rule
 	credential, err := findCredential(ctx, rule, u)
 	missing := errors.Is(err, helpers.ErrNotFound)
+	if a.source = credential.Source; missing {
+		a.missing = err
+	}
 	if err != nil && !(missing && rule.Anonymous) {
 		if missing {
 			return helpers.Response{}, noLogin(rule, u, err)

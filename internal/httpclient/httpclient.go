@@ -31,6 +31,13 @@ func (e *RedirectError) Error() string {
 	return fmt.Sprintf("%s redirects (%d) to another server, %s; no credential is sent there", e.From, e.Status, e.To)
 }
 
+// A ProxyError is returned where a proxy does not connect to the server.
+type ProxyError struct{ Status int }
+
+func (e *ProxyError) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("the proxy answers %d %s", e.Status, http.StatusText(e.Status)))
+}
+
 // ErrRefused is wrapped by the error of a request to an address to which no credential is ever sent: one that [Refused] reports.
 var ErrRefused = errors.New("no credential is sent to a link-local, multicast or metadata address")
 
@@ -53,6 +60,12 @@ func New(userAgent string) *http.Client {
 				MaxIdleConnsPerHost:    1,
 				// A process makes two requests, mostly to two hosts: HTTP/2 costs start-up time and gains nothing.
 				Protocols: http1(),
+				OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+					if resp.StatusCode != http.StatusOK {
+						return &ProxyError{resp.StatusCode}
+					}
+					return nil
+				},
 			},
 		},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
