@@ -47,6 +47,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"get", "", "read a request on standard input, write the headers for its URL", helpGet, (*app).get},
+		{"check", "[--json] [--tree SHA] URL", "tell whether a URL can be had with the headers that get gives for it", helpCheck, (*app).check},
 		{"docker", "get | store | erase | list | version", "serve Docker's credential helper protocol", helpDocker, (*app).dockerCommand},
 		{"install", "docker [--name NAME] [--registry HOST]… [--import] [--dry-run]", "make a client use this program", helpInstall, (*app).install},
 		{"uninstall", "docker [--name NAME] [--dry-run]", "undo install", helpUninstall, (*app).uninstall},

@@ -85,7 +85,16 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TMPDIR", filepath.Join(e.WorkDir, "tmp"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"registry": registryCmd, "requests": requestsCmd, "agent": agentCmd, "expand": expandCmd, "github": githubCmd, "mints": mintsCmd},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"agent":    agentCmd,
+			"expand":   expandCmd,
+			"github":   githubCmd,
+			"mints":    mintsCmd,
+			"registry": registryCmd,
+			"requests": requestsCmd,
+			"saw":      sawCmd,
+			"server":   serverCmd,
+		},
 	})
 }
 

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fe055d52/credential-helper/config"
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/helpers/github"
+	"github.com/fe055d52/credential-helper/helpers/oci"
+	"github.com/fe055d52/credential-helper/internal/probe"
+	"github.com/fe055d52/credential-helper/lookup"
+)
+
+const helpCheck = `Answers "does it work?" for a URL: finds the headers for it as get does, from the cache too, asks the server with exactly those headers
+and once without any, and says what that means and what to do. It asks by HEAD, and where the server refuses that, by GET for one byte.
+A redirect is followed as Bazel follows it: what is sent to the next URL is found anew.
+
+  --json      print a JSON object (docs/check.md has its keys)
+  --tree SHA  for a GitHub repository's URL: ask for this tree of it, too
+
+For a repository on a server of helper github (https://github.com/OWNER/REPO, with or without .git) it asks the API whether the repository is visible.
+The exit status is 0 where the URL can be had, 1 where it cannot, and 2 for a mistake on the command line.
+
+Example:
+  $ credential-helper check https://registry.example.com/v2/team/app/manifests/latest
+`
+
+// check tells whether a URL can be had with the headers that get gives for it.
+func (a *app) check(args []string) error {
+	asJSON, tree := false, ""
+	raw, done, err := a.checkArguments(args, &asJSON, &tree)
+	if done || err != nil {
+		return err
+	}
+	req, err := helpers.ParseRequest(raw)
+	switch {
+	case err != nil:
+		return &usageError{err.Error()}
+	case req.URL.Scheme != "https" && req.URL.Scheme != "http":
+		return usagef("check asks HTTP servers, and the URL's scheme is %s", req.URL.Scheme)
+	case helpers.Wildcard(req.URL):
+		return usagef("check asks one host, and %s stands for many", req.URL.Host)
+	}
+	rep, err := within(a, func(ctx context.Context) (*checkReport, error) {
+		r, err := a.resolver(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c := &checker{app: a, resolver: r, prober: a.prober()}
+		return c.run(ctx, req.URL, tree)
+	})
+	if err != nil {
+		return err
+	}
+	if err := rep.write(a.stdout, asJSON); err != nil {
+		return err
+	}
+	if !rep.OK {
+		return &exitStatus{exitError}
+	}
+	return nil
+}
+
+// checkArguments reads the command line. Flags may stand behind the URL too.
+func (a *app) checkArguments(args []string, asJSON *bool, tree *string) (raw string, done bool, err error) {
+	mistake := func(format string, args ...any) (string, bool, error) {
+		return "", true, helpers.WithHint(usagef("check "+format, args...), "credential-helper help check shows what it takes")
+	}
+	flags := flag.NewFlagSet("check", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.BoolVar(asJSON, "json", false, "")
+	flags.StringVar(tree, "tree", "", "")
+	var rest []string
+	for {
+		if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+			return "", true, a.help([]string{"check"})
+		} else if err != nil {
+			return mistake("takes --json and --tree SHA, and no other option")
+		}
+		if flags.NArg() == 0 {
+			break
+		}
+		rest, args = append(rest, flags.Arg(0)), flags.Args()[1:]
+	}
+	given := false
+	flags.Visit(func(f *flag.Flag) { given = given || f.Name == "tree" })
+	switch {
+	case len(rest) != 1:
+		return mistake("takes one URL")
+	case given && !isSHA(*tree):
+		return mistake("takes for --tree a SHA of 40 or 64 hexadecimal digits")
+	}
+	return rest[0], false, nil
+}
+
+// isSHA reports whether text is a name that git gives to an object: https://git-scm.com/docs/hash-function-transition
+func isSHA(text string) bool {
+	return (len(text) == 40 || len(text) == 64) && strings.Trim(text, "0123456789abcdefABCDEF") == ""
+}
+
+// prober returns what asks servers, by the same transport as all requests.
+func (a *app) prober() *probe.Prober {
+	return &probe.Prober{
+		Transport: newClient().Transport, Now: a.env.Now, Getenv: a.env.Var,
+		Challenges: func(values []string) []probe.Challenge {
+			var all []probe.Challenge
+			for _, c := range oci.ParseChallenges(values) {
+				all = append(all, probe.Challenge{Scheme: c.Scheme, Realm: c.Params["realm"], Error: c.Params["error"], Scope: c.Params["scope"]})
+			}
+			return all
+		},
+	}
+}
+
+// A checker finds out about one URL.
+type checker struct {
+	app      *app
+	resolver *resolver
+	prober   *probe.Prober
+
+	mu      sync.Mutex
+	secrets []string // what was sent so far, for its recognition in what servers say
+}
+
+// A subject is what is asked for.
+type subject struct {
+	asked *url.URL // the user's URL
+	url   *url.URL // the one that is asked for in its place, mostly the same
+	way   probe.Way
+	// tree is the URL of the tree that --tree names, and repository "OWNER/REPO" where the subject is one.
+	tree       *url.URL
+	repository string
+}
+
+// subject finds out what to ask for. A repository's page says nothing of who may see it by git or by the API, so the API is asked.
+func (c *checker) subject(u *url.URL, tree string) (subject, error) {
+	s := subject{asked: u, url: u}
+	d, err := decide(c.resolver.routes, u)
+	if err != nil {
+		return s, err
+	}
+	helper := ""
+	if d.rule != nil {
+		helper = d.rule.HelperName
+	}
+	owner, repo, isRepository := github.Repository(u)
+	switch {
+	case helper == "github" && isRepository:
+		s.repository = owner + "/" + repo
+		s.url = github.API(u).JoinPath("repos", owner, repo)
+		s.way = probe.Head
+		if tree != "" {
+			s.tree = s.url.JoinPath("git", "trees", strings.ToLower(tree))
+		}
+	case tree != "":
+		return s, usagef("--tree goes with the URL of a repository that a rule with the helper github serves, and %s is none", helpers.Display(u))
+	case helper == "oci" && u.Path == "/" && u.RawQuery == "":
+		// What "/" answers says nothing of a registry: its login check is at /v2/.
+		s.url = u.JoinPath("v2/")
+		if lookup.RegistryName(u.Host) == lookup.DockerHub {
+			s.url.Host = "registry-1.docker.io"
+		}
+	}
+	return s, nil
+}
+
+// probing leaves of the time budget what it takes to report that the server used it up.
+func probing(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/10, 300*time.Millisecond)))
+}
+
+// run asks the server for u and reports.
+func (c *checker) run(ctx context.Context, u *url.URL, tree string) (*checkReport, error) {
+	s, err := c.subject(u, tree)
+	if err != nil {
+		return nil, err
+	}
+	first, err := c.login(ctx, s.url)
+	if err != nil {
+		return nil, err
+	}
+	limited, cancel := probing(ctx)
+	defer cancel()
+	var with, without, trees chain
+	var withErr error
+	var both sync.WaitGroup
+	both.Go(func() { without, _ = c.follow(ctx, limited, s.url, nil, s.way) })
+	if first.sent() {
+		with, withErr = c.follow(ctx, limited, s.url, &first, s.way)
+	}
+	both.Wait()
+	if withErr != nil {
+		return nil, withErr
+	}
+	// Without a login for the URL itself, one may be sent behind a redirect.
+	if !first.sent() && len(without) > 1 {
+		if with, err = c.follow(ctx, limited, s.url, &first, s.way); err != nil {
+			return nil, err
+		}
+		if _, required := with.required(); !with.sent() && !required {
+			with = nil
+		}
+	}
+	facts := c.facts(s, first, with, without)
+	j := probe.Judge(facts)
+	if s.tree != nil && j.Verdict.OK() {
+		if trees, err = c.tree(ctx, limited, s); err != nil {
+			return nil, err
+		}
+		j = judgeTree(facts, j, trees)
+	}
+	return c.report(s, first, with, without, trees, j), nil
+}
+
+// tree asks for a repository's tree.
+func (c *checker) tree(ctx, limited context.Context, s subject) (chain, error) {
+	login, err := c.login(ctx, s.tree)
+	if err != nil {
+		return nil, err
+	}
+	return c.follow(ctx, limited, s.tree, &login, s.way)
+}
+
+// judgeTree is the judgment of a tree whose repository was found.
+func judgeTree(facts probe.Facts, repository probe.Judgment, trees chain) probe.Judgment {
+	switch final := trees.final(); {
+	case final.Failure == nil && (final.Status == http.StatusNotFound || final.Status == http.StatusConflict): // 409: the repository is empty
+		return probe.Judgment{Verdict: probe.NotVisible, Cause: probe.CauseAbsent, Advice: "the repository is visible, and has no such tree"}
+	case facts.Sent:
+		facts.With = final
+		if j := probe.Judge(facts); !j.Verdict.OK() {
+			return j
+		}
+	default:
+		facts.Without = final
+		if j := probe.Judge(facts); !j.Verdict.OK() {
+			return j
+		}
+	}
+	return repository
+}
+
+// facts gathers what is known for a judgment.
+func (c *checker) facts(s subject, first login, with, without chain) probe.Facts {
+	f := probe.Facts{Host: s.url.Host, Sent: with.sent(), Why: first.why(), Without: without.final()}
+	about := first
+	if f.Sent {
+		f.With = with.final()
+		about = with.sender()
+	}
+	if about.rule != nil {
+		f.GitHub, f.OCI = about.rule.HelperName == "github", about.rule.HelperName == "oci"
+	}
+	f.Source, f.Scheme = about.source, about.scheme()
+	now := c.app.env.Now()
+	for _, expires := range []time.Time{about.expiry(now), probe.TokenExpiry(f.With.Header)} {
+		if !expires.IsZero() && !expires.After(now) {
+			f.Expired = expires
+		}
+	}
+	needed, required := with.required()
+	if !required {
+		needed = first
+	}
+	f.Required, f.Remedy = required || first.required, c.remedy(needed, s.url)
+	return f
+}
+
+// remedy says what to do where nothing is sent and a login is needed.
+func (c *checker) remedy(l login, u *url.URL) string {
+	switch l.why() {
+	case probe.CauseNoRule:
+		if c.builtInWouldMatch(u) {
+			return `set "use_defaults": true in your file: a built-in rule serves this URL, where no file is in its way`
+		}
+		return "add a rule; nothing is sent without one"
+	case probe.CauseNull:
+		if l.rule != nil && l.rule.HelperName == "null" {
+			return fmt.Sprintf("give the rule at %s another helper: null sends nothing", l.rule.Place)
+		}
+		return l.noOpinion
+	}
+	if l.missing == nil {
+		return "supply a login"
+	}
+	var hint *helpers.HintError
+	if errors.As(l.missing, &hint) {
+		return hint.Hint
+	}
+	return "supply a login: " + l.missing.Error()
+}
+
+// builtInWouldMatch reports whether a built-in rule would serve u, if there were no file.
+func (c *checker) builtInWouldMatch(u *url.URL) bool {
+	kinds := helperKinds(newSources(c.app.env, nil), nil, nil)
+	rules, err := c.app.builtIn(kinds)()
+	if err != nil || len(c.resolver.routes.BuiltIn) > 0 {
+		return false
+	}
+	return (&config.Routes{BuiltIn: rules}).Match(u) != nil
+}
