@@ -51,6 +51,7 @@ func (p *Prober) explain(ctx context.Context, err error, u *url.URL, reached str
 		proxied *httpclient.ProxyError
 		cert    *tls.CertificateVerificationError
 		alert   tls.AlertError
+		record  tls.RecordHeaderError
 		dns     *net.DNSError
 		dial    *net.OpError
 		timeout net.Error
@@ -81,7 +82,7 @@ func (p *Prober) explain(ctx context.Context, err error, u *url.URL, reached str
 		return f
 	case errors.As(err, &cert):
 		return p.certificate(cert, host, text)
-	case errors.Is(err, http.ErrSchemeMismatch):
+	case errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/":
 		return &Failure{CausePlainHTTP, host + " speaks plain HTTP at this port", `is the port right? if plain HTTP is meant to be, write http:// and set "allow_http": true in the rule's config`}
 	case errors.As(err, &alert):
 		return &Failure{CauseCertificate, text, host + " ends the TLS handshake: it may want a client certificate, which a credential helper cannot send, or another version of TLS"}

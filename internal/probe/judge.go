@@ -164,7 +164,7 @@ func Judge(f Facts) Judgment {
 		}
 		return Judgment{Verdict: Accepted}
 	case limited:
-		return Judgment{Refused, CauseRateLimit, f.With.again()}
+		return Judgment{Unclear, CauseRateLimit, f.With.again()}
 	case denied, absent:
 		verdict := Refused
 		switch {
