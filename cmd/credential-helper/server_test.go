@@ -9,11 +9,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/fe055d52/credential-helper/internal/githubtest"
 )
 
 // A modelServer answers by path as servers do that a login is checked with. "t0ken-canary" is its token, "Basic Ym9iOnB3LWNhbmFyeQ==" its login.
@@ -165,10 +168,10 @@ func (m *modelServer) reflect(w http.ResponseWriter, how, secret string) {
 	}
 }
 
-// servers are those that scripts started, by their script and name.
+// servers are those that scripts started, by their script and name: functions that return what each has seen.
 var servers sync.Map
 
-// serverCmd is "server NAME [tls] [to=URL] [proxy-407]": it starts a model server, and sets $NAME to its host and port, $NAME_URL to its origin,
+// serverCmd is "server NAME [tls] [to=URL] [proxy-407] [github]": it starts a model server, and sets $NAME to its host and port, $NAME_URL to its origin,
 // $NAME_CA to its certificate.
 func serverCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
@@ -191,7 +194,17 @@ func serverCmd(ts *testscript.TestScript, neg bool, args []string) {
 				w.WriteHeader(http.StatusProxyAuthRequired)
 			})
 		case "github":
-			m.Config.Handler = http.HandlerFunc(m.serveGitHub)
+			g := startGitHub()
+			ts.Defer(g.Close)
+			ts.Setenv(args[0], g.Host)
+			ts.Setenv(args[0]+"_URL", g.URL)
+			servers.Store(ts.Name()+"/"+args[0], func() (seen []string) {
+				for _, r := range g.Requests() {
+					seen = append(seen, r.Method+" "+r.Host+" "+r.Path+" "+r.Header.Get("Authorization"))
+				}
+				return seen
+			})
+			return
 		default:
 			ts.Fatalf("unknown knob %s", knob)
 		}
@@ -202,7 +215,11 @@ func serverCmd(ts *testscript.TestScript, neg bool, args []string) {
 		m.Close()
 	})
 	name := args[0]
-	servers.Store(ts.Name()+"/"+name, m)
+	servers.Store(ts.Name()+"/"+name, func() []string {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return slices.Clone(m.seen)
+	})
 	_, host, _ := strings.Cut(m.URL, "://")
 	ts.Setenv(name, host)
 	ts.Setenv(name+"_URL", m.URL)
@@ -222,57 +239,29 @@ func sawCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if !ok {
 		ts.Fatalf("no server %s", args[0])
 	}
-	m := v.(*modelServer)
-	m.mu.Lock()
-	text := strings.Join(m.seen, "\n")
-	m.mu.Unlock()
+	text := strings.Join(v.(func() []string)(), "\n")
 	if regexp.MustCompile("(?m)"+args[1]).MatchString(text) == neg {
 		ts.Fatalf("the server saw:\n%s", text)
 	}
 }
 
-// serveGitHub answers as an Enterprise Server's API does for the repositories of the organization "o", and a few tokens:
-// https://docs.github.com/rest/repos/repos#get-a-repository, https://docs.github.com/rest/git/trees#get-a-tree
-func (m *modelServer) serveGitHub(w http.ResponseWriter, r *http.Request) {
-	authorization := r.Header.Get("Authorization")
-	m.mu.Lock()
-	m.seen = append(m.seen, strings.TrimSpace(strings.Join([]string{r.Method, r.Host, r.URL.RequestURI(), authorization}, " ")))
-	m.mu.Unlock()
-	h := w.Header()
-	path, ok := strings.CutPrefix(r.URL.Path, "/api/v3/repos/o/")
-	repo, tree, _ := strings.Cut(path, "/git/trees/")
-	visible := repo == "open"
-	switch token := strings.TrimPrefix(authorization, "Bearer "); token {
-	case "":
-	case "ghp_goodgoodgoodgood":
-		h.Set("GitHub-Authentication-Token-Expiration", time.Now().Add(200*24*time.Hour).UTC().Format("2006-01-02 15:04:05 UTC"))
-		visible = visible || repo == "private"
-	case "ghp_soonsoonsoonsoon":
-		h.Set("GitHub-Authentication-Token-Expiration", time.Now().Add(5*24*time.Hour+time.Hour).In(time.FixedZone("", -8*3600)).Format("2006-01-02 15:04:05 -0700"))
-		visible = visible || repo == "private"
-	case "ghp_narrownarrownarr":
-		h.Set("X-OAuth-Scopes", "gist, read:org")
-		h.Set("X-Accepted-OAuth-Scopes", "repo")
-	case "ghp_blindblindblindb":
-	case "ghp_ssossossossossos":
-		h.Set("X-GitHub-SSO", "required; url=https://ghe.test/orgs/o/sso?authorization_request=AZSCKtL4U8yX1H3sCQIVnVgmjmon5fWxks5YrqhJgah0b2tlbl9pZM4EuMz4")
-		w.WriteHeader(403)
-		return
-	case "ghp_busybusybusybusy":
-		h.Set("X-RateLimit-Remaining", "0")
-		h.Set("X-RateLimit-Reset", "1900000000")
-		w.WriteHeader(403)
-		return
-	default:
-		w.WriteHeader(401)
-		return
+// startGitHub starts a model of GitHub with the repositories o/open and o/private, and these tokens: good, one that expires soon,
+// and others that each are refused in their way.
+func startGitHub() *githubtest.Server {
+	s := githubtest.Start()
+	s.AddRepo(githubtest.Repo{Owner: "o", Name: "open", Public: true, Trees: []string{modelTree}})
+	s.AddRepo(githubtest.Repo{Owner: "o", Name: "private", Trees: []string{modelTree}})
+	mine, day := []string{"o/private"}, 24*time.Hour
+	for _, t := range []githubtest.Token{
+		{Value: "ghp_goodgoodgoodgood", Repos: mine, Expires: time.Now().Add(200 * day)},
+		{Value: "ghp_soonsoonsoonsoon", Repos: mine, Expires: time.Now().Add(5*day + time.Hour)},
+		{Value: "ghp_blindblindblindb"},
+		{Value: "ghp_ssossossossossos", Repos: mine, SSO: []string{"o"}},
+		{Value: "ghp_busybusybusybusy", Repos: mine, RateLimited: true},
+	} {
+		s.AddToken(t)
 	}
-	switch {
-	case ok && repo == "moved":
-		http.Redirect(w, r, "/api/v3/repos/o/private", http.StatusMovedPermanently)
-	case !ok || !visible || strings.Contains(path, "/") && tree != "0123456789012345678901234567890123456789":
-		w.WriteHeader(404)
-	default:
-		w.WriteHeader(200)
-	}
+	return s
 }
+
+const modelTree = "0123456789012345678901234567890123456789"
