@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -134,6 +135,41 @@ func TestIdentity(t *testing.T) {
 		}
 		if text, hit := get("bob"); text != "Bearer for bob" || !hit {
 			t.Errorf("bob gets %q, remembered: %v", text, hit)
+		}
+	})
+}
+
+// TestMade holds that an answer tells when it was made where it is a remembered one, and that a part of an answer does not.
+func TestMade(t *testing.T) {
+	conform(t, func(t *testing.T, w *world, open func() *Shared) {
+		part := someKey
+		part.Part = true
+		cache := open()
+		ask := func(key Key) (made time.Time) {
+			if _, err := cache.Get(WithMade(t.Context(), &made), key, func(ctx context.Context) (Entry, error) {
+				if key != part { // as a helper asks for a part of its answer
+					if _, err := cache.Get(ctx, part, func(context.Context) (Entry, error) { return Entry{Response: answer("y", time.Time{})}, nil }); err != nil {
+						return Entry{}, err
+					}
+				}
+				return Entry{Response: answer("x", time.Time{})}, nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return made
+		}
+		ask(part)
+		for range 2 {
+			if made := ask(part); !made.IsZero() {
+				t.Errorf("a part was made at %s", made)
+			}
+		}
+		if made := ask(someKey); !made.IsZero() {
+			t.Errorf("a new answer was made at %s", made)
+		}
+		w.pass(time.Minute)
+		if made := ask(someKey); !made.Equal(start) {
+			t.Errorf("a remembered answer was made at %s, want %s", made, start)
 		}
 	})
 }

@@ -202,12 +202,14 @@ const maxHops = 5
 func (c *checker) follow(ctx, limited context.Context, u *url.URL, first *login, way probe.Way) (chain, error) {
 	var hops chain
 	h := hop{host: redact.Line(u.Host, 100)}
-	who := "without a login"
 	if first != nil {
-		h.login, who = *first, "with the login"
+		h.login = *first
 	}
 	for {
-		method := way
+		method, who := way, "without a login"
+		if h.login.sent() {
+			who = "with the login"
+		}
 		if helpers.Presigned(u) {
 			method = probe.Get
 		}

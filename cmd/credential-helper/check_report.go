@@ -199,7 +199,7 @@ func shownHops(hops chain) []checkHop {
 			s.Error = redact.Line(h.answer.Failure.Text, 400)
 		}
 		for _, c := range h.answer.Challenges[:min(len(h.answer.Challenges), 4)] {
-			s.Challenges = append(s.Challenges, checkChallenge{redact.Quote(c.Scheme, 40), redact.Quote(c.Realm, 80)})
+			s.Challenges = append(s.Challenges, checkChallenge{probe.SchemeName(c.Scheme), redact.Quote(c.Realm, 80)})
 		}
 		all = append(all, s)
 	}

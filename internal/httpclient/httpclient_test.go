@@ -297,3 +297,28 @@ func TestExplain(t *testing.T) {
 		t.Errorf("a long error is shown with %d bytes", n)
 	}
 }
+
+// TestProxyRefuses has a proxy that does not connect. What it calls its status is not repeated.
+func TestProxyRefuses(t *testing.T) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 407 canary\r\nContent-Length: 0\r\n\r\n")
+		conn.Close()
+	}))
+	defer proxy.Close()
+	client := New("agent/1")
+	client.Transport.(*transport).base.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }
+	resp, err := client.Get("https://files.example.com/")
+	if err == nil {
+		resp.Body.Close()
+		t.Fatal("there was an answer")
+	}
+	var refused *ProxyError
+	if err = Explain(t.Context(), err); !errors.As(err, &refused) || refused.Status != 407 || err.Error() != "the proxy answers 407 Proxy Authentication Required" {
+		t.Errorf("error %v", err)
+	}
+}

@@ -347,7 +347,7 @@ func (f Facts) otherScheme() string {
 		if strings.EqualFold(c.Scheme, f.Scheme) {
 			return ""
 		}
-		text := schemeName(c.Scheme)
+		text := SchemeName(c.Scheme)
 		if c.Realm != "" {
 			text += fmt.Sprintf(" (realm %q)", redact.Quote(c.Realm, 80))
 		}
@@ -365,15 +365,19 @@ func (f Facts) otherScheme() string {
 	return fmt.Sprintf("the server wants %s, the rule sends %s", strings.Join(wants, " or "), sends)
 }
 
-// schemeName returns a challenge's scheme as people write it.
-func schemeName(scheme string) string {
-	switch scheme {
-	case "basic", "bearer", "digest", "negotiate":
-		return strings.ToUpper(scheme[:1]) + scheme[1:]
-	case "ntlm":
-		return "NTLM"
+// schemes are those of IANA's registry and what else is met, as people write them:
+// https://www.iana.org/assignments/http-authschemes/http-authschemes.xhtml
+var schemes = []string{"Basic", "Bearer", "Digest", "DPoP", "Negotiate", "NTLM", "OAuth", "PrivateToken", "AWS4-HMAC-SHA256", "token"}
+
+// SchemeName returns a challenge's scheme as people write it. One that nobody knows is not repeated: it was read in lower case,
+// in which a secret is not recognized.
+func SchemeName(scheme string) string {
+	for _, known := range schemes {
+		if strings.EqualFold(scheme, known) {
+			return known
+		}
 	}
-	return redact.Quote(scheme, 40)
+	return "an unknown scheme"
 }
 
 func (a Answer) failure() Judgment {

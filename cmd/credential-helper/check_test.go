@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fe055d52/credential-helper/config"
+	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/peertest"
+	"github.com/fe055d52/credential-helper/internal/probe"
+	"github.com/fe055d52/credential-helper/internal/redact"
+)
+
+// TestCheckShowsNoSecret has servers send back what they were sent, in every place that a server has, and an answer that comes
+// from the cache, whose secrets this process has not looked up.
+func TestCheckShowsNoSecret(t *testing.T) {
+	const secret = "CaNaRy-t0ken-0123"
+	other := &modelServer{}
+	other.Server = httptest.NewServer(other)
+	defer other.Close()
+	m := &modelServer{to: other.URL}
+	m.Server = httptest.NewServer(m)
+	defer m.Close()
+	host := strings.TrimPrefix(m.URL, "http://")
+	basic := base64.StdEncoding.EncodeToString([]byte("bob:" + secret))
+	hidden := []string{strings.ToLower(secret), strings.ToLower(basic), strings.ToLower(base64.StdEncoding.EncodeToString([]byte(secret)))}
+	for form, rule := range map[string]string{
+		"bearer": `{"auth_method": "bearer", "lookup_chain": [{"source": "env", "name": "SECRET"}]}`,
+		"raw":    `{"auth_method": "raw", "lookup_chain": [{"source": "env", "name": "SECRET"}]}`,
+		"basic":  `{"username": "bob", "password": "${SECRET}"}`,
+	} {
+		for _, cached := range []bool{false, true} {
+			s := newSite(t, fmt.Sprintf(`{"urls": [{"host": %q, "helper": "registry", "config": %s}]}`, host, rule), "SECRET="+secret, "CREDENTIAL_HELPER_LOGGING=debug")
+			if cached {
+				s.env = append(s.env, "CREDENTIAL_HELPER_STANDALONE=", "CREDENTIAL_HELPER_CACHE=file:"+filepath.Join(s.home, "cache"))
+				s.get(m.URL + "/private/x")
+			}
+			for _, how := range []string{"words", "location", "path", "scheme", "bad-location", "garbage"} {
+				for _, flag := range []string{"--json=false", "--json"} {
+					if flag == "--json" && how != "words" {
+						continue
+					}
+					args := []string{program(t), "check", flag, m.URL + "/reflect/" + how}
+					r := peertest.Run(t, s.home, s.env, args, "")
+					if r.Code != 1 || r.Stdout == "" {
+						t.Errorf("%s, %s: exit status %d, %q\n%s", form, how, r.Code, r.Stdout, r.Stderr)
+					}
+					for _, h := range hidden {
+						if strings.Contains(strings.ToLower(r.Stdout+r.Stderr), h) {
+							t.Errorf("%s, %s, cached %v: the secret is shown:\n%s%s", form, how, cached, r.Stdout, r.Stderr)
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, line := range other.seen {
+		if strings.Contains(strings.ToLower(line), "canary") {
+			t.Errorf("the other server was sent %s", line)
+		}
+	}
+}
+
+// TestCheckWritesNothing holds that a check leaves the home directory as it was.
+func TestCheckWritesNothing(t *testing.T) {
+	m := &modelServer{}
+	m.Server = httptest.NewServer(m)
+	defer m.Close()
+	s := newSite(t, `{"urls": [{"host": "127.0.0.1:*", "helper": "registry", "config": {"token": "x-${USER_TOKEN}"}}]}`, "USER_TOKEN=t0ken")
+	list := func() (names []string) {
+		_ = filepath.WalkDir(s.home, func(path string, _ os.DirEntry, _ error) error {
+			names = append(names, path)
+			return nil
+		})
+		return names
+	}
+	before := list()
+	peertest.Run(t, s.home, s.env, []string{program(t), "check", m.URL + "/private"}, "")
+	if after := list(); strings.Join(after, "\n") != strings.Join(before, "\n") {
+		t.Errorf("the home directory has %q, and had %q", after, before)
+	}
+}
+
+// TestSuggestedRulesLoad holds that a rule which is told to be copied is one, and is for the URL.
+func TestSuggestedRulesLoad(t *testing.T) {
+	for raw, want := range map[string]struct {
+		challenges []probe.Challenge
+		helper     string
+	}{
+		"https://files.example.com/a":         {nil, "registry"},
+		"https://files.example.com:8443/a":    {[]probe.Challenge{{Scheme: "basic", Realm: `a"b`}}, "registry"},
+		"https://10.0.0.1/v2/team/app/tags/x": {nil, "oci"},
+		"https://[2001:db8::1]:5000/x":        {[]probe.Challenge{{Scheme: "bearer", Realm: "https://auth.test/"}}, "oci"},
+		"https://github.example.com/o/r":      {nil, "github"},
+	} {
+		req, err := helpers.ParseRequest(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &checkReport{}
+		r.suggest(req.URL, probe.Answer{Challenges: want.challenges})
+		_, kinds := kindsFor(t, nil)
+		f, err := config.Parse("copied", []byte(`{"urls": [`+strings.Join(r.lines, "\n")+`]}`), kinds, false)
+		if err != nil {
+			t.Errorf("%s: %v", raw, err)
+			continue
+		}
+		if len(r.lines) != 2 || !f.Rules[0].Matches(req.URL) || f.Rules[0].HelperName != want.helper || !json.Valid(r.SuggestedRule) {
+			t.Errorf("%s: %q", raw, r.lines)
+		}
+	}
+}
+
+// TestRemedies are what to do where nothing is sent.
+func TestRemedies(t *testing.T) {
+	e, kinds := kindsFor(t, nil)
+	a := &app{env: e}
+	file, err := config.Parse("f.json", []byte(`{"urls": [{"host": "null.test", "helper": "null"}, {"host": "oci.test", "helper": "oci"}]}`), kinds, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &checker{app: a, resolver: &resolver{routes: &config.Routes{Files: []config.File{file}}, now: testNow}}
+	for raw, want := range map[string]string{
+		"https://other.test/x":                   "add a rule; nothing is sent without one",
+		"https://github.com/o/r":                 `set "use_defaults": true in your file: a built-in rule serves this URL, where no file is in its way`,
+		"https://null.test/x":                    "give the rule at f.json:1 another helper: null sends nothing",
+		"https://oci.test/x":                     "the helper oci sends nothing to https://oci.test/x",
+		"https://other.test/x?X-Amz-Signature=1": "supply a login",
+	} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := c.login(context.Background(), u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.remedy(l, u); got != want {
+			t.Errorf("%s: %q, want %q", raw, got, want)
+		}
+	}
+	l := login{account: account{missing: helpers.NotFoundf("no login found: $X is not set"), decision: decision{rule: &file.Rules[0]}}}
+	if got, want := c.remedy(l, &url.URL{}), "supply a login: no login found: $X is not set"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	l.missing = helpers.WithHint(errors.New("no"), "run docker login")
+	if got, want := c.remedy(l, &url.URL{}), "run docker login"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestCarries holds that what was sent is recognized in a redirect, whatever form it has there.
+func TestCarries(t *testing.T) {
+	c := &checker{}
+	c.remember(helpers.Header("Authorization", redact.Hold("Bearer To/ken+1")).Headers)
+	c.remember(helpers.Header("Accept", redact.Hold("text/plain")).Headers)
+	for text, want := range map[string]bool{
+		"https://a.test/To/ken+1": true, "https://a.test/?x=To%2Fken%2B1": true, "https://to/ken+1.test/": true,
+		"https://a.test/token": false, "text/plain": false, "": false, "%zz": false,
+	} {
+		if got := c.carries(text); got != want {
+			t.Errorf("carries(%q) = %v", text, got)
+		}
+	}
+}
