@@ -255,7 +255,7 @@ func judgeTree(facts probe.Facts, repository probe.Judgment, trees chain) probe.
 
 // facts gathers what is known for a judgment.
 func (c *checker) facts(s subject, first login, with, without chain) probe.Facts {
-	f := probe.Facts{Host: s.url.Host, Sent: with.sent(), Why: first.why(), Without: without.final()}
+	f := probe.Facts{Host: s.url.Host, Sent: with.sent(), Without: without.final()}
 	about := first
 	if f.Sent {
 		f.With = with.final()
@@ -271,11 +271,13 @@ func (c *checker) facts(s subject, first login, with, without chain) probe.Facts
 			f.Expired = expires
 		}
 	}
-	needed, required := with.required()
-	if !required {
-		needed = first
+	last := with.last(s, first)
+	f.Host, f.Behind = last.url.Host, f.Sent && !last.login.sent()
+	if needed, ok := with.required(); ok {
+		last, f.Required = needed, true
 	}
-	f.Required, f.Remedy = required || first.required, c.remedy(needed, s.url)
+	f.Required = f.Required || last.login.required
+	f.Why, f.Remedy = last.login.why(), c.remedy(last.login, last.url)
 	return f
 }
 
@@ -286,9 +288,9 @@ func (c *checker) remedy(l login, u *url.URL) string {
 		if c.builtInWouldMatch(u) {
 			return `set "use_defaults": true in your file: a built-in rule serves this URL, where no file is in its way`
 		}
-		return "add a rule; nothing is sent without one"
+		return fmt.Sprintf("add a rule for %s; nothing is sent without one", u.Host)
 	case probe.CauseNull:
-		if l.rule != nil && l.rule.HelperName == "null" {
+		if l.rule.HelperName == "null" {
 			return fmt.Sprintf("give the rule at %s another helper: null sends nothing", l.rule.Place)
 		}
 		return l.noOpinion
@@ -300,7 +302,7 @@ func (c *checker) remedy(l login, u *url.URL) string {
 	if errors.As(l.missing, &hint) {
 		return hint.Hint
 	}
-	return "supply a login: " + l.missing.Error()
+	return "supply a login from one of these places"
 }
 
 // builtInWouldMatch reports whether a built-in rule would serve u, if there were no file.

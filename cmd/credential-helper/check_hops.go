@@ -155,6 +155,7 @@ func (l login) expiry(now time.Time) time.Time {
 
 // A hop is one request of a chain of redirects.
 type hop struct {
+	url    *url.URL
 	host   string // as the redirect wrote it, fit to be shown
 	login  login
 	answer probe.Answer
@@ -175,13 +176,21 @@ func (c chain) sent() bool {
 	return slices.ContainsFunc(c, func(h hop) bool { return h.login.sent() })
 }
 
-// required returns the login that a rule needs for one of the hops, and that is not there.
-func (c chain) required() (login, bool) {
+// last returns the last hop; of an empty chain, what would have been the first.
+func (c chain) last(s subject, first login) hop {
+	if len(c) == 0 {
+		return hop{url: s.url, login: first}
+	}
+	return c[len(c)-1]
+}
+
+// required returns the hop that a rule needs a login for which is not there.
+func (c chain) required() (hop, bool) {
 	i := slices.IndexFunc(c, func(h hop) bool { return h.login.required })
 	if i < 0 {
-		return login{}, false
+		return hop{}, false
 	}
-	return c[i].login, true
+	return c[i], true
 }
 
 // sender returns the login that the last hop was sent which was sent any.
@@ -201,7 +210,7 @@ const maxHops = 5
 // without, nothing is sent to any. The login is looked up within ctx, and servers are asked within limited, which is shorter.
 func (c *checker) follow(ctx, limited context.Context, u *url.URL, first *login, way probe.Way) (chain, error) {
 	var hops chain
-	h := hop{host: redact.Line(u.Host, 100)}
+	h := hop{url: u, host: redact.Line(u.Host, 100)}
 	if first != nil {
 		h.login = *first
 	}
@@ -231,7 +240,7 @@ func (c *checker) follow(ctx, limited context.Context, u *url.URL, first *login,
 			return append(hops, h), nil
 		}
 		hops = append(hops, h)
-		h = hop{host: shown}
+		h = hop{url: next, host: shown}
 		if first != nil {
 			var err error
 			if h.login, err = c.login(ctx, next); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/probe"
 	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/fe055d52/credential-helper/lookup"
 )
 
 // A checkReport is what check prints: as JSON it is this object (docs/check.md tells of its keys), as text its fields a line each.
@@ -27,6 +29,7 @@ type checkReport struct {
 
 	Rule    *checkRule  `json:"rule,omitempty"`
 	Login   *checkLogin `json:"login,omitempty"`
+	Nothing string      `json:"nothing_sent,omitempty"` // why
 	Headers []string    `json:"headers"`
 	Scheme  string      `json:"scheme,omitempty"`
 	Expires *time.Time  `json:"expires,omitempty"`
@@ -39,9 +42,8 @@ type checkReport struct {
 	Warnings      []string        `json:"warnings,omitempty"`
 	SuggestedRule json.RawMessage `json:"suggested_rule,omitempty"`
 
-	nothing string // why nothing is sent
-	now     time.Time
-	lines   []string // the suggested rule
+	now   time.Time
+	lines []string // the suggested rule
 }
 
 type checkRule struct {
@@ -92,7 +94,7 @@ func (c *checker) report(s subject, first login, with, without, trees chain, j p
 	r := &checkReport{
 		URL: redact.Line(helpers.Display(s.asked), 400), Asked: redact.Line(helpers.Display(s.url), 400), now: now,
 		OK: j.Verdict.OK(), Verdict: j.Verdict, Cause: j.Cause, Advice: redact.Line(j.Advice, 600),
-		Headers: []string{}, Scheme: first.scheme(), With: shownHops(with), Without: shownHops(without), nothing: nothingSent(first),
+		Headers: []string{}, Scheme: first.scheme(), With: shownHops(with), Without: shownHops(without), Nothing: nothingSent(first),
 	}
 	if first.rule != nil {
 		r.Rule = &checkRule{redact.Line(first.rule.Place, 300), first.rule.HelperName}
@@ -115,10 +117,9 @@ func (c *checker) report(s subject, first login, with, without, trees chain, j p
 	}
 	r.github(s, first, with, trees)
 	r.warn(s, first, with, without)
-	if j.Cause == probe.CauseNoRule || r.Rule == nil && j.Verdict == probe.NotVisible && !first.presigned {
-		if !c.builtInWouldMatch(s.url) {
-			r.suggest(s.url, without.final())
-		}
+	last := with.last(s, first)
+	if noRule := last.login.why() == probe.CauseNoRule; noRule && !r.OK && (j.Cause == probe.CauseNoRule || j.Verdict == probe.NotVisible) && !c.builtInWouldMatch(last.url) {
+		r.suggest(last.url, without.final())
 	}
 	return r
 }
@@ -177,6 +178,10 @@ func nothingSent(l login) string {
 	case why == probe.CauseNoRule:
 		return "no rule matches"
 	case why == probe.CauseNoLogin:
+		var missing *lookup.MissingError
+		if errors.As(l.missing, &missing) {
+			return redact.Line(missing.Error(), 400)
+		}
 		return "no login found"
 	case why == probe.CauseNull && l.rule.HelperName == "null":
 		return "helper null"
@@ -332,16 +337,16 @@ func (r *checkReport) write(w io.Writer, asJSON bool) error {
 
 func (r *checkReport) loginText() string {
 	switch {
-	case r.Login == nil && r.nothing == "":
+	case r.Login == nil && r.Nothing == "":
 		return "none found; what is sent is for everybody"
 	case r.Login == nil:
-		return "none: " + r.nothing
+		return "none: " + r.Nothing
 	}
 	text := r.Login.Source
 	if text == "" {
 		text = "none"
-		if r.nothing != "" {
-			text += ": " + r.nothing
+		if r.Nothing != "" {
+			text += ": " + r.Nothing
 		}
 	}
 	if r.Login.Remembered {

@@ -130,7 +130,7 @@ func TestRemedies(t *testing.T) {
 	}
 	c := &checker{app: a, resolver: &resolver{routes: &config.Routes{Files: []config.File{file}}, now: testNow}}
 	for raw, want := range map[string]string{
-		"https://other.test/x":                   "add a rule; nothing is sent without one",
+		"https://other.test/x":                   "add a rule for other.test; nothing is sent without one",
 		"https://github.com/o/r":                 `set "use_defaults": true in your file: a built-in rule serves this URL, where no file is in its way`,
 		"https://null.test/x":                    "give the rule at f.json:1 another helper: null sends nothing",
 		"https://oci.test/x":                     "the helper oci sends nothing to https://oci.test/x",
@@ -149,7 +149,7 @@ func TestRemedies(t *testing.T) {
 		}
 	}
 	l := login{account: account{missing: helpers.NotFoundf("no login found: $X is not set"), decision: decision{rule: &file.Rules[0]}}}
-	if got, want := c.remedy(l, &url.URL{}), "supply a login: no login found: $X is not set"; got != want {
+	if got, want := c.remedy(l, &url.URL{}), "supply a login from one of these places"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	l.missing = helpers.WithHint(errors.New("no"), "run docker login")
@@ -169,6 +169,92 @@ func TestCarries(t *testing.T) {
 	} {
 		if got := c.carries(text); got != want {
 			t.Errorf("carries(%q) = %v", text, got)
+		}
+	}
+}
+
+// FuzzRedirect holds that a redirect leads to a URL that was checked as a client's is, that what was sent to a server does not go on to another one,
+// and that what is shown of it holds no secret, in no letter case.
+func FuzzRedirect(f *testing.F) {
+	const secret = "CaNaRy0ken"
+	for _, location := range []string{
+		"/elsewhere", "//cdn.test/x", "https://cdn.test/x?sig=1", "https://bob:pw@cdn.test/", "https://" + secret + ".test/", "https://cdn.test/%43aNaRy0ken", "ftp://x/",
+		"https://*.cdn.test/", secret + ":opaque", "http://[::1", "https://cdn.test/a/../b", "?x=" + secret, "https://cdn.test/" + strings.ToUpper(secret),
+	} {
+		f.Add(location)
+	}
+	c := &checker{}
+	c.remember(helpers.Header("Authorization", redact.Hold("Bearer "+secret)).Headers)
+	from := &url.URL{Scheme: "https", Host: "files.test", Path: "/a"}
+	holds := func(text string) bool { return strings.Contains(strings.ToLower(text), strings.ToLower(secret)) }
+	f.Fuzz(func(t *testing.T, location string) {
+		to, shown, failure := c.redirect(from, location)
+		if holds(shown) || failure != nil && holds(failure.Text+failure.Advice) {
+			t.Errorf("%q shows %q, %+v", location, shown, failure)
+		}
+		if (to == nil) == (failure == nil) {
+			t.Fatalf("%q: %v, %+v", location, to, failure)
+		}
+		if to == nil {
+			return
+		}
+		if req, err := helpers.ParseRequest(to.String()); err != nil || req.URL.Host != to.Host || to.User != nil {
+			t.Errorf("%q leads to %q, which is no request: %v", location, to, err)
+		}
+		plain, err := url.PathUnescape(to.RequestURI())
+		if err != nil {
+			plain = to.RequestURI()
+		}
+		if to.Host != from.Host && (holds(to.String()) || holds(plain)) || holds(to.Host) {
+			t.Errorf("%q carries the secret to %q", location, to)
+		}
+	})
+}
+
+// TestSubjects are the URLs that are asked for in the place of a user's.
+func TestSubjects(t *testing.T) {
+	e, kinds := kindsFor(t, nil)
+	rules, err := builtInRules(false, kinds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := config.Parse("f.json", []byte(`{"urls": [{"host": "ghe.acme.test", "helper": "github"}, {"host": "git.acme.test", "helper": "registry"}]}`), kinds, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &checker{app: &app{env: e}, resolver: &resolver{routes: &config.Routes{Files: []config.File{file}, BuiltIn: rules}, now: testNow}}
+	const sha = "0123456789ABCDEF0123456789ABCDEF01234567"
+	for _, tt := range []struct{ url, tree, asked, treeURL string }{
+		{"https://github.com/o/r", "", "https://api.github.com/repos/o/r", ""},
+		{"https://github.com/o/r.git/", sha, "https://api.github.com/repos/o/r", "https://api.github.com/repos/o/r/git/trees/" + strings.ToLower(sha)},
+		{"https://ghe.acme.test/o/r", sha, "https://ghe.acme.test/api/v3/repos/o/r", "https://ghe.acme.test/api/v3/repos/o/r/git/trees/" + strings.ToLower(sha)},
+		{"https://github.com/o/r/archive/v1.tar.gz", "", "https://github.com/o/r/archive/v1.tar.gz", ""},
+		{"https://git.acme.test/o/r", "", "https://git.acme.test/o/r", ""},
+		{"https://git.acme.test/o/r", sha, "", ""},
+		{"https://github.com/o/r/archive/v1.tar.gz", sha, "", ""},
+		{"https://ghcr.io/", "", "https://ghcr.io/v2/", ""},
+		{"docker.io", "", "https://registry-1.docker.io/v2/", ""},
+		{"https://ghcr.io/v2/o/r/manifests/v1", "", "https://ghcr.io/v2/o/r/manifests/v1", ""},
+		{"https://other.test/", "", "https://other.test/", ""},
+	} {
+		req, err := helpers.ParseRequest(tt.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := c.subject(req.URL, tt.tree)
+		if tt.asked == "" {
+			var usage *usageError
+			if !errors.As(err, &usage) {
+				t.Errorf("%s: error %v", tt.url, err)
+			}
+			continue
+		}
+		treeURL := ""
+		if s.tree != nil {
+			treeURL = s.tree.String()
+		}
+		if err != nil || s.url.String() != tt.asked || treeURL != tt.treeURL {
+			t.Errorf("%s: %s, %s, %v", tt.url, s.url, treeURL, err)
 		}
 	}
 }

@@ -56,6 +56,11 @@ func TestJudge(t *testing.T) {
 		{"a rule behind a redirect does", Facts{Required: true, Remedy: "do this", With: status(200), Without: status(401)}, Missing, CauseNoLogin, "do this"},
 		{"a rule behind a redirect does, rightly", Facts{Required: true, Remedy: "do this", Why: CauseNoLogin, With: status(401), Without: status(401)}, Missing, CauseNoLogin, "do this"},
 
+		{"a signed URL behind a redirect", Facts{Behind: true, Why: CausePresigned, With: status(403), Without: status(401)}, Refused, CausePresigned, "behind the redirect is refused"},
+		{"the same, with a clock", Facts{Behind: true, Why: CausePresigned, With: skewed, Without: status(401)}, Refused, CausePresigned, "1m30s ahead"},
+		{"no rule behind a redirect", Facts{Behind: true, Why: CauseNoRule, Remedy: "add a rule", With: status(401), Without: status(401)}, Missing, CauseNoRule, "add a rule"},
+		{"no rule behind a redirect, and no need", Facts{Behind: true, Why: CauseNoRule, With: status(200), Without: status(401)}, Accepted, "", ""},
+
 		{"refused", Facts{With: status(401), Without: status(401)}, Refused, CauseExpired, "the login from $X: expired, revoked"},
 		{"expired", Facts{Expired: time.Unix(1e9, 0), With: status(401), Without: status(401)}, Refused, CauseExpired, "the login from $X expired at 2001-09-09T01:46:40Z"},
 		{"no access", Facts{With: status(403), Without: status(401)}, Refused, CauseNoAccess, "may not have this"},
@@ -79,7 +84,7 @@ func TestJudge(t *testing.T) {
 		{"insufficient scope", Facts{Scheme: "Bearer", With: challenged(403, Challenge{Scheme: "bearer", Error: "insufficient_scope", Scope: "read_api"}), Without: status(401)}, Refused, CauseScope, "read_api"},
 		{"another scheme", Facts{Scheme: "Bearer", With: challenged(401, Challenge{Scheme: "basic", Realm: "files"}), Without: status(401)}, Refused, CauseScheme, `the server wants Basic (realm "files"), the rule sends Bearer`},
 		{"one scheme of several", Facts{Scheme: "Basic", With: challenged(401, Challenge{Scheme: "negotiate"}, Challenge{Scheme: "basic"}), Without: status(401)}, Refused, CauseExpired, ""},
-		{"another header", Facts{With: challenged(401, Challenge{Scheme: "basic"}), Without: status(401)}, Refused, CauseScheme, "the server wants Basic, the rule sends another header"},
+		{"another header", Facts{With: challenged(401, Challenge{Scheme: "basic"}), Without: status(401)}, Refused, CauseScheme, "the server wants Basic, the rule sends another form"},
 		{"an unknown scheme is not repeated", Facts{Scheme: "Bearer", With: challenged(401, Challenge{Scheme: "s3cret"}), Without: status(401)}, Refused, CauseScheme, "the server wants an unknown scheme, the rule sends Bearer"},
 		{"container registry", Facts{Scheme: "Bearer", With: challenged(401, Challenge{Scheme: "bearer", Realm: "https://auth.test/token"}), Without: status(401)}, Refused, CauseRegistry, "use the helper oci"},
 		{"container registry by oci", Facts{OCI: true, Scheme: "Bearer", With: challenged(401, Challenge{Scheme: "bearer", Realm: "https://auth.test/token"}), Without: status(401)}, Refused, CauseExpired, ""},
