@@ -26,7 +26,7 @@ func (f Facts) refusal(with class) (Cause, string) {
 		}
 		return CauseSSO, advice + "; authorize it in the token's settings (Configure SSO)"
 	}
-	if !f.Expired.IsZero() {
+	if !f.Expired.IsZero() && f.With.Skew == 0 {
 		return CauseExpired, fmt.Sprintf("%s expired at %s; put a new one there", login, f.Expired.UTC().Format(time.RFC3339))
 	}
 	if f.With.Status == http.StatusUnauthorized || f.With.Status == http.StatusBadRequest {

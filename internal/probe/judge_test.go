@@ -69,6 +69,7 @@ func TestJudge(t *testing.T) {
 		{"public without", Facts{With: status(401), Without: status(200)}, RefusedPublic, CauseExpired, `helper "null"`},
 		{"public without, signed storage", Facts{With: status(400), Without: status(200)}, RefusedPublic, CauseExpired, `helper "null"`},
 		{"clock", Facts{With: skewed, Without: status(401)}, Refused, CauseClock, "this machine's clock is 1m30s ahead of the server's"},
+		{"clock before expiry", Facts{Expired: time.Unix(1e9, 0), With: skewed, Without: status(401)}, Refused, CauseClock, "correct the clock"},
 		{"sso", Facts{With: status(403, ssoHeader, sso), Without: status(404)}, Refused, CauseSSO, "open https://github.com/orgs/o/sso?authorization_request=A1B2"},
 		{"sso without a URL", Facts{With: status(403, ssoHeader, "required; url=http://bob:pw@x/"), Without: status(404)}, Refused, CauseSSO, "(Configure SSO)"},
 		{"partial results", Facts{With: status(404, ssoHeader, "partial-results; organizations=1"), Without: status(404)}, NotVisible, CauseAbsent, ""},
