@@ -43,7 +43,7 @@ type Result struct {
 }
 
 const (
-	startLimit = 20 * time.Second
+	startLimit = time.Minute // node takes its time on a busy machine
 	runLimit   = 60 * time.Second
 )
 
