@@ -48,6 +48,7 @@ var built = sync.OnceValues(func() (string, error) {
 type site struct {
 	t    testing.TB
 	home string
+	dir  string // the working directory: the home directory, where a test does not set another one
 	env  []string
 }
 
@@ -55,7 +56,7 @@ type site struct {
 func newSite(t testing.TB, rules string, env ...string) *site {
 	t.Helper()
 	home := t.TempDir()
-	p := &site{t: t, home: home, env: append([]string{"HOME=" + home, "CREDENTIAL_HELPER_STANDALONE=1"}, env...)}
+	p := &site{t: t, home: home, dir: home, env: append([]string{"HOME=" + home, "CREDENTIAL_HELPER_STANDALONE=1"}, env...)}
 	if rules != "" {
 		p.env = append(p.env, "CREDENTIAL_HELPER_CONFIG_FILE="+p.write("rules.json", rules))
 	}
@@ -79,7 +80,7 @@ func (p *site) write(name, text string) string {
 // get runs "credential-helper get" for a URL.
 func (p *site) get(url string) peertest.Result {
 	p.t.Helper()
-	return peertest.Run(p.t, p.home, p.env, []string{program(p.t), "get"}, bazelRequest(url))
+	return peertest.Run(p.t, p.dir, p.env, []string{program(p.t), "get"}, bazelRequest(url))
 }
 
 // headers runs get for a URL, which has to work, and returns what it printed.
