@@ -351,7 +351,7 @@ func TestStoppedInMidStorm(t *testing.T) {
 	s.answered(1)
 	took := time.Since(start)
 	t.Logf("the others took %s", took.Round(time.Millisecond))
-	if took > 800*time.Millisecond {
+	if took > 4*time.Second { // who has no patience with the agent waits 6 s
 		t.Errorf("the others took %s", took)
 	}
 }

@@ -230,6 +230,14 @@ func (c *camp) wantRequests(pings, exchanges int) {
 	}
 }
 
+// awaitRequests waits until the registry has seen so many requests: that a leader holds its lock does not say that it has asked.
+func (c *camp) awaitRequests(pings, exchanges int) {
+	c.t.Helper()
+	if !eventually(10*time.Second, func() bool { return c.registry.Pings() == pings && c.registry.Exchanges() == exchanges }) {
+		c.wantRequests(pings, exchanges)
+	}
+}
+
 // issue answers a request to the token endpoint.
 func (c *camp) issue(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
@@ -390,6 +398,7 @@ func TestLeaderDies(t *testing.T) {
 		c.registry.SetPing(registrytest.Hang())
 		s := c.storm(repeat(n, c.url("team/early"))...)
 		leader := s.gather()
+		c.awaitRequests(1, 0)
 		c.registry.SetPing(nil)
 		killed(s, leader)
 		c.wantRequests(2, 1)
@@ -399,6 +408,7 @@ func TestLeaderDies(t *testing.T) {
 		c.registry.SetToken(registrytest.Hang())
 		s = c.storm(repeat(n, c.url("team/later"))...)
 		leader = s.gather()
+		c.awaitRequests(0, 1)
 		c.registry.SetToken(nil)
 		killed(s, leader)
 		c.wantRequests(0, 2) // how to log in is known from before
