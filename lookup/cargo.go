@@ -92,8 +92,8 @@ func (c cargo) find(settings *cargoSettings, u *url.URL) (Values, error) {
 	case c.registry == cratesIO:
 		return nil, helpers.NotFoundf("the token of crates.io does not go to %s", origin)
 	case c.registry != "":
-		if at, ok := c.site(settings, c.registry); ok && at.origin != origin {
-			return nil, helpers.NotFoundf("cargo's registry %q is at %s, not at %s", c.registry, at.origin, origin)
+		if at, ok := c.index(settings, c.registry); ok && !sameServer(at, u) {
+			return nil, helpers.NotFoundf("cargo's registry %q is at %s, not at %s", c.registry, helpers.Origin(at), origin)
 		}
 		return c.token(settings, c.registry)
 	}
@@ -106,7 +106,7 @@ func (c cargo) find(settings *cargoSettings, u *url.URL) (Values, error) {
 
 // on returns the names of the registries that are the nearest to u.
 func (c cargo) on(settings *cargoSettings, u *url.URL) []string {
-	at := func(name string) (site, bool) { return c.site(settings, name) }
+	at := func(name string) (*url.URL, bool) { return c.index(settings, name) }
 	names := nearest(settings.names(), u, at)
 	if len(names) > 0 || c.Env.Environ == nil {
 		return names
@@ -151,16 +151,17 @@ func (c cargo) oneOf(settings *cargoSettings, names []string, origin string) (fo
 	return found, nil
 }
 
-// site returns where the index of a registry is. ok is false where nobody says, and for one that is not asked over HTTP.
-func (c cargo) site(settings *cargoSettings, name string) (at site, ok bool) {
+// index returns where the index of a registry is. ok is false where nobody says, and for one that is not asked over HTTP.
+func (c cargo) index(settings *cargoSettings, name string) (at *url.URL, ok bool) {
 	if name == cratesIO {
-		return site{}, false
+		return nil, false
 	}
 	index := c.Env.Var(cargoVariable(name, "INDEX"))
 	if index == "" {
 		index = settings.registry(name).Index
 	}
-	return parseSite(strings.TrimPrefix(index, "sparse+"))
+	at, _, ok = parseServer(strings.TrimPrefix(index, "sparse+"))
+	return at, ok
 }
 
 // token returns the token of a registry, by the rules of cargo's credential providers.

@@ -23,6 +23,7 @@ func parseServer(raw string) (u *url.URL, user string, ok bool) {
 		user, host = host[:i], host[i+1:]
 	}
 	path, _, _ = strings.Cut(path, "#")
+	path, _, _ = strings.Cut(path, "?")
 	r, err := helpers.ParseRequest(strings.ToLower(scheme) + "://" + host + path)
 	if err != nil || helpers.Wildcard(r.URL) {
 		return nil, "", false
@@ -56,4 +57,40 @@ func common(a, b []string) int {
 func covers(server, u *url.URL) (depth int, ok bool) {
 	path := segments(server)
 	return len(path), sameServer(server, u) && common(path, segments(u)) == len(path)
+}
+
+// nearest returns those of several things whose URLs are the nearest to u: the longest that cover it,
+// else those that have the most leading segments in common with it. There are none where no URL is of u's server.
+// urlOf tells the URL of a thing; ok is false where it has none.
+func nearest[T any](things []T, u *url.URL, urlOf func(T) (at *url.URL, ok bool)) []T {
+	const covering = 1 << 30 // more than a URL has segments
+	var found []T
+	best := -1
+	for _, thing := range things {
+		at, ok := urlOf(thing)
+		if !ok || !sameServer(at, u) {
+			continue
+		}
+		rank := common(segments(at), segments(u))
+		if _, ok := covers(at, u); ok {
+			rank += covering
+		}
+		switch {
+		case rank > best:
+			found, best = []T{thing}, rank
+		case rank == best:
+			found = append(found, thing)
+		}
+	}
+	return found
+}
+
+// withoutUser returns the URL of a site as it is shown: without user info, which may be a login, and without its query.
+func withoutUser(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Opaque != "" {
+		return raw[strings.LastIndexByte(raw, '@')+1:]
+	}
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
+	return u.String()
 }

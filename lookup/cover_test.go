@@ -12,7 +12,7 @@ func TestParseServer(t *testing.T) {
 		"http://acme.test:443/":          "http://acme.test:443/",
 		"https://bob:a@b@acme.test/x@y":  "https://acme.test/x@y bob:a@b",
 		"https://[0::1]:8080/":           "https://[::1]:8080/",
-		"https://acme.test/a?b=c#d":      "https://acme.test/a?b=c",
+		"https://acme.test/a?b=c#d":      "https://acme.test/a",
 		"acme.test":                      "",
 		"/home/bob":                      "",
 		"file:///home/bob":               "",

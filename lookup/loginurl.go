@@ -50,11 +50,6 @@ func parseLoginURL(raw string) (l loginURL, web, ok bool) {
 	return l, true, true
 }
 
-// sameOrigin reports whether u has the scheme, the host and the port of l.
-func (l loginURL) sameOrigin(u *url.URL) bool {
-	return l.url.Scheme == u.Scheme && l.url.Host == u.Host
-}
-
 // basicLogin returns a login. One whose password is empty is a token in the place of the user name: as a value it would be none, so the header is made here.
 func basicLogin(username, password string) (Values, error) {
 	if password != "" {

@@ -129,24 +129,24 @@ func (m moonbit) read(ctx context.Context) (data []byte, shown string, err error
 func moonbitFor(sources []moonbitSource, u *url.URL) (source moonbitSource, ok bool) {
 	type part struct {
 		moonbitSource
-		site
+		at *url.URL
 	}
 	var parts []part
 	for _, source := range sources {
-		home, ok := parseSite(source.URL)
+		home, _, ok := parseServer(source.URL)
 		if !ok || source.Enabled != nil && !*source.Enabled {
 			continue
 		}
 		parts = append(parts, part{source, home})
 		for _, raw := range []string{source.IndexURL, source.packages()} {
-			if at, ok := parseSite(raw); ok && at.origin == home.origin {
+			if at, _, ok := parseServer(raw); ok && sameServer(at, home) {
 				parts = append(parts, part{source, at})
 			}
 		}
 	}
-	found := nearest(parts, u, func(p part) (site, bool) {
-		covers, _, _ := p.near(u)
-		return p.site, covers
+	found := nearest(parts, u, func(p part) (*url.URL, bool) {
+		_, ok := covers(p.at, u)
+		return p.at, ok
 	})
 	if len(found) == 0 {
 		return moonbitSource{}, false

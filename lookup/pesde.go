@@ -80,9 +80,9 @@ func (p pesde) find(tokens map[string]string, from string, u *url.URL) (Values, 
 		}
 		return nil, helpers.NotFoundf("%s has no token for the index %s", from, withoutUser(p.index))
 	}
-	indexes := nearest(slices.Sorted(maps.Keys(tokens)), u, func(index string) (at site, ok bool) {
-		at, ok = parseSite(index)
-		return at, ok && tokens[index] != "" && (!gitHosting(at.origin) || len(at.segments) == 0)
+	indexes := nearest(slices.Sorted(maps.Keys(tokens)), u, func(index string) (at *url.URL, ok bool) {
+		at, _, ok = parseServer(index)
+		return at, ok && tokens[index] != "" && (!gitHosting(helpers.Origin(at)) || len(segments(at)) == 0)
 	})
 	switch {
 	case len(indexes) == 0:
@@ -124,9 +124,9 @@ func sameIndex(a, b string) bool {
 	if a, b = withoutUser(a), withoutUser(b); a == b {
 		return true
 	}
-	at, ok := parseSite(a)
-	bt, both := parseSite(b)
-	return ok && both && at.origin == bt.origin && slices.Equal(at.segments, bt.segments)
+	at, _, ok := parseServer(a)
+	bt, _, both := parseServer(b)
+	return ok && both && sameServer(at, bt) && slices.Equal(segments(at), segments(bt))
 }
 
 // pesdeToken returns what is sent, and the token in it for those who write it in another way.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
@@ -78,7 +79,7 @@ func (p pip) Lookup(ctx context.Context, q Query) (Values, error) {
 	}
 	text := noLogin(q.URL, append([]string{"pip's and uv's variables"}, found...), missing)
 	for _, i := range append(pips, uvs...) {
-		if i.sameOrigin(q.URL) && i.username != "" {
+		if sameServer(i.url, q.URL) && i.username != "" {
 			text += fmt.Sprintf("; %s has a user name for %s and no password (a token that goes without one is written https://TOKEN:@HOST/)", i.where, q.URL.Host)
 			break
 		}
@@ -91,26 +92,20 @@ func (i *index) usable() bool { return i.secured && (i.username != "" || i.passw
 
 // nearestIndex returns the index with a login, of u's origin, whose path has most segments in common with u's, the first of those; nil where there is none.
 func nearestIndex(indexes []index, u *url.URL) *index {
-	slashed := func(path string) string { return strings.TrimRight(path, "/") + "/" }
+	path := segments(u)
 	var best *index
 	most := -1
 	for n := range indexes {
 		i := &indexes[n]
-		if !i.sameOrigin(u) || !i.usable() {
+		if !sameServer(i.url, u) || !i.usable() {
 			continue
 		}
-		a, b := slashed(i.url.EscapedPath()), slashed(u.EscapedPath())
-		if a == b {
+		own := segments(i.url)
+		if slices.Equal(own, path) {
 			return i
 		}
-		common := 0
-		for at := 0; at < min(len(a), len(b)) && a[at] == b[at]; at++ {
-			if a[at] == '/' {
-				common = at
-			}
-		}
-		if common > most {
-			best, most = i, common
+		if c := common(own, path); c > most {
+			best, most = i, c
 		}
 	}
 	return best

@@ -108,27 +108,21 @@ func choose(all []repository, u *url.URL) (best *repository, note string) {
 	for n := range all {
 		r := &all[n]
 		switch {
-		case !r.sameOrigin(u) || r.password == "":
+		case !sameServer(r.url, u) || r.password == "":
 			continue
 		case r.username == "":
 			note = fmt.Sprintf("; %s has a password for %s and no user name", r.where, u.Host)
 			continue
 		}
 		length := 0
-		if path := strings.TrimRight(r.url.EscapedPath(), "/"); pathCovers(path, u.EscapedPath()) {
-			length = 1 + len(path)
+		if depth, ok := covers(r.url, u); ok {
+			length = 1 + depth
 		}
 		if length > longest {
 			best, longest = r, length
 		}
 	}
 	return best, note
-}
-
-// pathCovers reports whether a path, without a slash at its end, is another one or ends where one of its segments does.
-func pathCovers(path, other string) bool {
-	rest, ok := strings.CutPrefix(other, path)
-	return ok && (rest == "" || rest[0] == '/')
 }
 
 // isPyPI reports whether r is PyPI, or its twin for tests, which take tokens alone.
