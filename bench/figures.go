@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fe055d52/credential-helper/cache"
@@ -86,6 +87,47 @@ func (s *site) warm(ctx context.Context, p plan) ([]figure, error) {
 		row(1, "warm get / empty program", "≤ 1.5, then 1.25"),
 		row(2, "version / empty program", "-"),
 	}, nil
+}
+
+// native compares gets whose login another tool keeps with an empty program: each asks for another file. It wants an agent running.
+//
+// Where the login is for a whole host (GitLab's variable), the agent has the answer after the first; where the tool's file may have one for
+// a part of it (npm, Maven), it is read for each.
+func (s *site) native(ctx context.Context, p plan) ([]figure, error) {
+	hosts := []string{"npm.bench.test", "maven.bench.test", "gitlab.bench.test"}
+	walls := make([][]time.Duration, len(hosts)+1)
+	var sum counts
+	login := func(j *job) bool { return strings.HasPrefix(j.answer, `{"headers":{"`) }
+	for round := -3; round < p.colds*3; round++ {
+		for i := range walls {
+			which := (i + max(round, 0)) % len(walls)
+			j, wanted := s.nothing(), silent
+			if which < len(hosts) {
+				j, wanted = s.file(hosts[which]), login
+			}
+			st, n, err := s.counted(func() (storm, error) { return runTogether(s.attr, []*job{j}, 1) }, wanted)
+			if err != nil {
+				return nil, err
+			}
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			if round >= 0 {
+				walls[which] = append(walls[which], st.jobs[0].wall)
+			}
+			sum.worst(n)
+		}
+	}
+	base := medianWall(walls[len(hosts)])
+	var figures []figure
+	for i, host := range hosts {
+		preset, _, _ := strings.Cut(host, ".")
+		wall := medianWall(walls[i])
+		figures = append(figures, figure{
+			"get of another file, preset " + preset + " / empty program", "-", fmt.Sprintf("%.2f (%s / %s)", float64(wall)/float64(base), ms(wall), ms(base)), sum,
+		})
+	}
+	return figures, nil
 }
 
 // storms runs hundreds of processes at once. It wants an agent running, and leaves one.

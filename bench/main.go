@@ -73,7 +73,7 @@ func measure(ctx context.Context, p plan) (figures []figure, err error) {
 		return nil, err
 	}
 	defer s.close()
-	for _, part := range []func(context.Context, plan) ([]figure, error){s.warm, s.storms, s.many, s.cold, s.memory} {
+	for _, part := range []func(context.Context, plan) ([]figure, error){s.warm, s.native, s.storms, s.many, s.cold, s.memory} {
 		rows, err := part(ctx, p)
 		if err != nil {
 			return nil, err

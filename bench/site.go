@@ -73,6 +73,13 @@ func newExecutable(file string) (e executable, err error) {
 	return e, nil
 }
 
+// settings is a Maven configuration with a login for maven.bench.test.
+const settings = `<settings>
+<servers><server><id>bench</id><username>alice</username><password>wonderland</password></server></servers>
+<mirrors><mirror><id>bench</id><url>https://maven.bench.test/</url><mirrorOf>*</mirrorOf></mirror></mirrors>
+</settings>
+`
+
 func newSite(ctx context.Context) (s *site, err error) {
 	s = &site{}
 	defer func() {
@@ -94,9 +101,13 @@ func newSite(ctx context.Context) (s *site, err error) {
 
 	rule := fmt.Sprintf(`{"urls": [{"host": %q, "helper": "oci", "config": {"parse_docker_config": false, "lookup_chain": [
   {"source": "env", "name": "REGISTRY_USER", "binding": "username"},
-  {"source": "env", "name": "REGISTRY_PASSWORD", "binding": "password"}]}}]}`, s.registry.Host)
+  {"source": "env", "name": "REGISTRY_PASSWORD", "binding": "password"}]}},
+  {"host": "npm.bench.test", "helper": "registry", "config": {"preset": "npm"}},
+  {"host": "maven.bench.test", "helper": "registry", "config": {"preset": "maven"}},
+  {"host": "gitlab.bench.test", "helper": "registry", "config": {"preset": "gitlab"}}]}`, s.registry.Host)
 	for name, text := range map[string]string{
-		"home/.profile":                    "",
+		"home/.npmrc":                      "//npm.bench.test/:_authToken=npm_0123456789abcdef0123456789abcdef\n",
+		"home/.m2/settings.xml":            settings,
 		"runtime/.keep":                    "",
 		"workspace/MODULE.bazel":           "",
 		"workspace/" + place.WorkspaceFile: rule,
@@ -113,7 +124,7 @@ func newSite(ctx context.Context) (s *site, err error) {
 	home, runtimeDir := filepath.Join(s.dir, "home"), filepath.Join(s.dir, "runtime")
 	s.attr = os.ProcAttr{Dir: filepath.Join(s.dir, "workspace"), Env: []string{
 		"HOME=" + home, "USERPROFILE=" + home, "LocalAppData=" + home, "AppData=" + home, "SystemRoot=" + os.Getenv("SystemRoot"), "PATH=" + os.Getenv("PATH"),
-		"PWD=" + filepath.Join(s.dir, "workspace"), "XDG_RUNTIME_DIR=" + runtimeDir, "REGISTRY_USER=alice", "REGISTRY_PASSWORD=wonderland",
+		"PWD=" + filepath.Join(s.dir, "workspace"), "XDG_RUNTIME_DIR=" + runtimeDir, "REGISTRY_USER=alice", "REGISTRY_PASSWORD=wonderland", "GITLAB_TOKEN=glpat-0123456789abcdef",
 		"CREDENTIAL_HELPER_IDLE_TIMEOUT=10m", // should this process be killed, its agent goes soon after
 	}}
 	s.run = place.RunDir(func(name string) (string, bool) { return runtimeDir, name == "XDG_RUNTIME_DIR" }, "")
@@ -177,6 +188,12 @@ func (s *site) get(repository string) *job {
 	s.blobs++
 	url := fmt.Sprintf("%s/v2/%s/blobs/sha256:%064x", s.registry.URL, repository, s.blobs)
 	return &job{path: s.program.path(), args: []string{"credential-helper", "get"}, request: `{"uri":"` + url + `"}`}
+}
+
+// file returns a job that asks for the next file of a package registry.
+func (s *site) file(host string) *job {
+	s.blobs++
+	return &job{path: s.program.path(), args: []string{"credential-helper", "get"}, request: fmt.Sprintf(`{"uri":"https://%s/package%d/file.tgz"}`, host, s.blobs)}
 }
 
 // nothing returns a job that runs the empty program, with all that a get is given.
