@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -31,23 +30,30 @@ import (
 const (
 	helpAgentLaunch = `Starts the agent, unless one runs already: a background process that keeps answers in memory. "get" starts it where it is wanted.
 
-  --foreground  be the agent, for a service manager: it ends when it is asked to, or idle
-
 CREDENTIAL_HELPER_IDLE_TIMEOUT says how long it stays without being asked anything (the default is 3h; negative: for ever),
 CREDENTIAL_HELPER_PRUNE_INTERVAL how often it forgets what has expired (1m; negative: never).
 `
-	helpAgentPrune = `Has the agent forget what has expired.
-
-  --all  forget everything
-`
 	helpAgentStatus = `Prints what the agent is doing: its process id, how long it runs, how many answers it keeps, how often it had one (hits) or not (misses),
 and how many exchanges with a server it saved. The exit status is 1 where no agent runs.
+`
+	helpAgentRaw = `Sends the agent a request and prints its reply as JSON, for finding out what it does. Secrets are left out of the reply.
+`
+)
 
-  --json  print a JSON object
-`
-	helpAgentRaw = `Sends the agent a request and prints its reply as JSON, for finding out what it does. REQUEST is status, prune, prune-all, shutdown,
-or "retrieve KEY": the entry that is kept under KEY, with its secrets left out.
-`
+var (
+	flagsAgentLaunch = []option{
+		{name: "foreground", help: "be the agent, for a service manager: it ends when it is asked to, or idle"},
+		{name: "starting", hidden: true}, // for launch: descriptor 3 is the lock that says so
+	}
+	flagsAgentPrune  = []option{{name: "all", help: "forget everything"}}
+	flagsAgentStatus = []option{{name: "json", help: "print a JSON object"}}
+	wordsAgentRaw    = []word{
+		{"status", "what agent-status prints"},
+		{"prune", "forget what has expired"},
+		{"prune-all", "forget everything"},
+		{"shutdown", "end"},
+		{"retrieve", "the entry that is kept under KEY"},
+	}
 )
 
 const (
@@ -68,29 +74,10 @@ func (a *app) durationVar(name string, unset time.Duration) (time.Duration, erro
 	return d, nil
 }
 
-// parseFlags parses a command's flags and refuses arguments.
-func (a *app) parseFlags(name string, args []string, define func(*flag.FlagSet)) (done bool, err error) {
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	define(flags)
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return true, a.help([]string{name})
-	} else if err != nil {
-		return true, helpers.WithHint(usagef("%s: %s", name, err), "credential-helper help %s shows what it takes", name)
-	}
-	if flags.NArg() > 0 {
-		return true, helpers.WithHint(usagef("%s takes no arguments", name), "credential-helper help %s shows what it takes", name)
-	}
-	return false, nil
-}
-
 // agentLaunch starts the agent, or is it.
 func (a *app) agentLaunch(args []string) error {
-	foreground, starting := false, false
-	if done, err := a.parseFlags("agent-launch", args, func(f *flag.FlagSet) {
-		f.BoolVar(&foreground, "foreground", false, "")
-		f.BoolVar(&starting, "starting", false, "") // for launch: descriptor 3 is the lock that says so
-	}); done {
+	l, err := a.parse("agent-launch", args)
+	if err != nil {
 		return err
 	}
 	if a.standalone() {
@@ -100,8 +87,8 @@ func (a *app) agentLaunch(args []string) error {
 	if err != nil {
 		return err
 	}
-	if foreground {
-		return a.beAgent(client, starting)
+	if l.has("foreground") {
+		return a.beAgent(client, l.has("starting"))
 	}
 	client.Launch = a.launch
 	defer client.Close()
@@ -292,7 +279,7 @@ func agentStatus(client *cache.Client) (cache.Status, error) {
 
 // agentShutdown ends the agent, where one runs.
 func (a *app) agentShutdown(args []string) error {
-	if done, err := a.parseFlags("agent-shutdown", args, func(*flag.FlagSet) {}); done {
+	if _, err := a.parse("agent-shutdown", args); err != nil {
 		return err
 	}
 	_, err := a.callAgent(wire.Quit)
@@ -304,12 +291,12 @@ func (a *app) agentShutdown(args []string) error {
 
 // agentPrune has the agent forget what has expired, or everything.
 func (a *app) agentPrune(args []string) error {
-	all := false
-	if done, err := a.parseFlags("agent-prune", args, func(f *flag.FlagSet) { f.BoolVar(&all, "all", false, "") }); done {
+	l, err := a.parse("agent-prune", args)
+	if err != nil {
 		return err
 	}
 	what := cache.Expired
-	if all {
+	if l.has("all") {
 		what = cache.All
 	}
 	reply, err := a.callAgent(wire.Drop, string(what))
@@ -322,7 +309,7 @@ func (a *app) agentPrune(args []string) error {
 
 // agentLogs prints the agent's log.
 func (a *app) agentLogs(args []string) error {
-	if done, err := a.parseFlags("agent-logs", args, func(*flag.FlagSet) {}); done {
+	if _, err := a.parse("agent-logs", args); err != nil {
 		return err
 	}
 	client, err := a.agentClient()
@@ -343,8 +330,8 @@ func (a *app) agentLogs(args []string) error {
 
 // agentStatus prints what the agent tells of itself.
 func (a *app) agentStatus(args []string) error {
-	asJSON := false
-	if done, err := a.parseFlags("agent-status", args, func(f *flag.FlagSet) { f.BoolVar(&asJSON, "json", false, "") }); done {
+	l, err := a.parse("agent-status", args)
+	if err != nil {
 		return err
 	}
 	client, err := a.agentClient()
@@ -356,16 +343,24 @@ func (a *app) agentStatus(args []string) error {
 	if err != nil {
 		return explainAgent(err)
 	}
-	if asJSON {
+	if l.has("json") {
 		return json.NewEncoder(a.stdout).Encode(status)
 	}
-	_, err = fmt.Fprintf(a.stdout, "process   %d, for %s\nanswers   %d\nhits      %d\nmisses    %d\nexchanges saved %d\n",
-		status.PID, time.Duration(status.Uptime)*time.Second, status.Entries, status.Hits, status.Misses, status.Saved)
-	return err
+	return a.write(a.style(a.stdout).table([][2]string{
+		{"process", fmt.Sprintf("%d, for %s", status.PID, time.Duration(status.Uptime)*time.Second)},
+		{"answers", fmt.Sprint(status.Entries)},
+		{"hits", fmt.Sprint(status.Hits)},
+		{"misses", fmt.Sprint(status.Misses)},
+		{"exchanges saved", fmt.Sprint(status.Saved)},
+	}))
 }
 
 // agentRaw sends one request and prints the reply.
 func (a *app) agentRaw(args []string) error {
+	l, err := a.parse("agent-raw", args)
+	if err != nil {
+		return err
+	}
 	requests := map[string]func() (wire.Message, error){
 		"status":    func() (wire.Message, error) { return a.callAgent(wire.Status) },
 		"prune":     func() (wire.Message, error) { return a.callAgent(wire.Drop, string(cache.Expired)) },
@@ -373,14 +368,13 @@ func (a *app) agentRaw(args []string) error {
 		"shutdown":  func() (wire.Message, error) { return a.callAgent(wire.Quit) },
 	}
 	var reply wire.Message
-	var err error
-	switch {
-	case len(args) == 2 && args[0] == "retrieve":
-		reply, err = a.callAgent(wire.Load, args[1])
-	case len(args) == 1 && requests[args[0]] != nil:
-		reply, err = requests[args[0]]()
+	switch request := l.arg(0); {
+	case (request == "retrieve") != (len(l.args) == 2):
+		return helpers.WithHint(usagef("agent-raw takes a KEY for retrieve, and for nothing else"), "credential-helper help agent-raw shows what it takes")
+	case request == "retrieve":
+		reply, err = a.callAgent(wire.Load, l.arg(1))
 	default:
-		return helpers.WithHint(usagef("agent-raw takes one request"), "credential-helper help agent-raw shows which")
+		reply, err = requests[request]()
 	}
 	if err != nil {
 		return err

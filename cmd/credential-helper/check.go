@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,24 +22,29 @@ const helpCheck = `Answers "does it work?" for a URL: finds the headers for it a
 and once without any, and says what that means and what to do. It asks by HEAD, and where the server refuses that, by GET for one byte.
 A redirect is followed as Bazel follows it: what is sent to the next URL is found anew.
 
-  --json      print a JSON object (docs/check.md has its keys)
-  --tree SHA  for a GitHub repository's URL: ask for this tree of it, too
-
 For a repository on a server of helper github (https://github.com/OWNER/REPO, with or without .git) it asks the API whether the repository is visible.
 The exit status is 0 where the URL can be had, 1 where it cannot, and 2 for a mistake on the command line.
-
-Example:
-  $ credential-helper check https://registry.example.com/v2/team/app/manifests/latest
 `
+
+const exampleCheck = `  $ credential-helper check https://registry.example.com/v2/team/app/manifests/latest
+`
+
+var flagsCheck = []option{
+	{name: "json", help: "print a JSON object (docs/check.md has its keys)"},
+	{name: "tree", value: "SHA", help: "for a GitHub repository's URL: ask for this tree of it, too"},
+}
 
 // check tells whether a URL can be had with the headers that get gives for it.
 func (a *app) check(args []string) error {
-	asJSON, tree := false, ""
-	raw, done, err := a.checkArguments(args, &asJSON, &tree)
-	if done || err != nil {
+	l, err := a.parse("check", args)
+	if err != nil {
 		return err
 	}
-	req, err := helpers.ParseRequest(raw)
+	tree := l.value("tree")
+	if l.has("tree") && !isSHA(tree) {
+		return helpers.WithHint(usagef("check takes for --tree a SHA of 40 or 64 hexadecimal digits"), "credential-helper help check shows what it takes")
+	}
+	req, err := helpers.ParseRequest(l.arg(0))
 	switch {
 	case err != nil:
 		return &usageError{err.Error()}
@@ -61,45 +64,13 @@ func (a *app) check(args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := rep.write(a.stdout, asJSON); err != nil {
+	if err := rep.write(a.stdout, l.has("json")); err != nil {
 		return err
 	}
 	if !rep.OK {
 		return &exitStatus{exitError}
 	}
 	return nil
-}
-
-// checkArguments reads the command line. Flags may stand behind the URL too.
-func (a *app) checkArguments(args []string, asJSON *bool, tree *string) (raw string, done bool, err error) {
-	mistake := func(format string, args ...any) (string, bool, error) {
-		return "", true, helpers.WithHint(usagef("check "+format, args...), "credential-helper help check shows what it takes")
-	}
-	flags := flag.NewFlagSet("check", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.BoolVar(asJSON, "json", false, "")
-	flags.StringVar(tree, "tree", "", "")
-	var rest []string
-	for {
-		if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
-			return "", true, a.help([]string{"check"})
-		} else if err != nil {
-			return mistake("takes --json and --tree SHA, and no other option")
-		}
-		if flags.NArg() == 0 {
-			break
-		}
-		rest, args = append(rest, flags.Arg(0)), flags.Args()[1:]
-	}
-	given := false
-	flags.Visit(func(f *flag.Flag) { given = given || f.Name == "tree" })
-	switch {
-	case len(rest) != 1:
-		return mistake("takes one URL")
-	case given && !isSHA(*tree):
-		return mistake("takes for --tree a SHA of 40 or 64 hexadecimal digits")
-	}
-	return rest[0], false, nil
 }
 
 // isSHA reports whether text is a name that git gives to an object: https://git-scm.com/docs/hash-function-transition

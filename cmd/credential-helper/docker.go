@@ -23,22 +23,22 @@ import (
 
 const helpDocker = `Speaks Docker's credential helper protocol, as the program does by itself when it is started under a name that begins with docker-credential-.
 
-  get      reads a server ("ghcr.io") on standard input, writes {"ServerURL": …, "Username": …, "Secret": …}
-  store    reads such an object, and keeps the login in the keyring
-  erase    reads a server, and forgets its login
-  list     writes {"SERVER": "USERNAME", …} of the logins that are kept
-  version  prints the version
-
 get asks the rules of your own configuration file and the built-in ones first, so that a login may come from the environment, a file or a program;
 then the logins that store keeps. As the protocol wants it, an error goes to standard output, and the exit status is 1.
 "credential-helper install docker" has Docker use it.
-
-Example:
-  $ echo ghcr.io | credential-helper docker get
 `
 
-// dockerActions are the words of Docker's protocol.
-var dockerActions = []string{"get", "store", "erase", "list", "version"}
+const exampleDocker = `  $ echo ghcr.io | credential-helper docker get
+`
+
+// wordsDocker are the words of Docker's protocol.
+var wordsDocker = []word{
+	{"get", `read a server ("ghcr.io") on standard input, write {"ServerURL": …, "Username": …, "Secret": …}`},
+	{"store", "read such an object, and keep the login in the keyring"},
+	{"erase", "read a server, and forget its login"},
+	{"list", `write {"SERVER": "USERNAME", …} of the logins that are kept`},
+	{"version", "print the version"},
+}
 
 // storeTime is how long store and erase may take: fifty logins at once wait for each other, and a slow keyring takes its time for each.
 const storeTime = 20 * time.Second
@@ -112,13 +112,15 @@ func checkBazel(stdin io.Reader) error {
 // dockerCommand is "credential-helper docker ACTION".
 func (a *app) dockerCommand(args []string) error {
 	if len(args) == 0 {
-		return helpers.WithHint(usagef("docker takes one of %s", strings.Join(dockerActions, ", ")), "credential-helper help docker shows what they do")
+		_, err := a.parse("docker", args)
+		return err
 	}
 	return &exitStatus{a.runDocker(args)}
 }
 
 // docker executes one action.
 func (a *app) docker(args []string) error {
+	dockerActions := names(wordsDocker)
 	if len(args) != 1 {
 		return fmt.Errorf("one action is wanted: %s", strings.Join(dockerActions, ", "))
 	}

@@ -94,7 +94,7 @@ func TestDocumentedVariables(t *testing.T) {
 	for _, name := range []string{
 		env.VarAgentPID, env.VarSocket, env.VarCache, env.VarIdle, env.VarPrune, env.VarConfigFile, env.VarGuessOCI, env.VarLogging, env.VarStandalone, env.VarTimeout, env.VarWorkdir, env.VarWorkspace,
 	} {
-		if !strings.Contains(page, "`"+name+"`") || !strings.Contains(usage(), "  "+name+" ") {
+		if !strings.Contains(page, "`"+name+"`") || !strings.Contains(usage(style{}), "  "+name+" ") {
 			t.Errorf("%s is not documented", name)
 		}
 	}

@@ -11,9 +11,9 @@ import (
 const helpGet = `Reads one JSON object on standard input, {"uri": "https://…"}, and writes one on standard output:
 {"headers": {"NAME": ["VALUE", …]}, "expires": "TIME"}. This is Bazel's credential-helper protocol.
 No headers means no opinion about that URL. On an error nothing is written to standard output, and the exit status is not 0.
+`
 
-Example:
-  $ echo '{"uri": "https://registry.example.com/v2/team/app/manifests/latest"}' | credential-helper get
+const exampleGet = `  $ echo '{"uri": "https://registry.example.com/v2/team/app/manifests/latest"}' | credential-helper get
 `
 
 // get serves one request in Bazel's dialect.

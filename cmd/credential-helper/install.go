@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"strings"
@@ -19,22 +17,27 @@ import (
 const (
 	helpInstall = `Makes docker keep its logins here: makes the link docker-credential-NAME beside this program, and names it in docker's configuration,
 config.json in $DOCKER_CONFIG or ~/.docker. All else that stands there is kept.
-
-  --name NAME      the name for docker to call it by (the default is credhelper)
-  --registry HOST  for this registry alone, in credHelpers; may stand more than once. Without it for all, in credsStore
-  --import         take over the logins that stand in the file in plain text
-  --dry-run        say what would change, and change nothing
-
-Examples:
-  $ credential-helper install docker --dry-run
+`
+	exampleInstall = `  $ credential-helper install docker --dry-run
   $ credential-helper install docker --import
   $ credential-helper install docker --registry ghcr.io --registry registry.example.com
 `
 	helpUninstall = `Undoes what install docker did: docker's configuration names what it named before, and the link is removed. Logins stay in the store.
-
-  --name NAME  the name that install was given (the default is credhelper)
-  --dry-run    say what would change, and change nothing
 `
+)
+
+var (
+	wordsInstall = []word{{"docker", ""}}
+	flagsInstall = []option{
+		{name: "name", value: "NAME", help: "the name for docker to call it by (the default is " + defaultDockerName + ")"},
+		{name: "registry", value: "HOST", many: true, help: "for this registry alone, in credHelpers; may stand more than once. Without it for all, in credsStore"},
+		{name: "import", help: "take over the logins that stand in the file in plain text"},
+		{name: "dry-run", help: "say what would change, and change nothing"},
+	}
+	flagsUninstall = []option{
+		{name: "name", value: "NAME", help: "the name that install was given (the default is " + defaultDockerName + ")"},
+		{name: "dry-run", help: "say what would change, and change nothing"},
+	}
 )
 
 // defaultDockerName is the NAME of docker-credential-NAME.
@@ -66,8 +69,8 @@ func (a *app) uninstall(args []string) error {
 }
 
 func (a *app) setUpDocker(command string, args []string, run func(*dockerSetup, context.Context) error) error {
-	s, done, err := a.parseDockerSetup(command, args)
-	if done || err != nil {
+	s, err := a.parseDockerSetup(command, args)
+	if err != nil {
 		return err
 	}
 	// Taking over logins may have the keyring ask a person for its password.
@@ -83,45 +86,37 @@ func (a *app) setUpDocker(command string, args []string, run func(*dockerSetup, 
 	return err
 }
 
-func (a *app) parseDockerSetup(command string, args []string) (s *dockerSetup, done bool, err error) {
-	mistake := func(format string, args ...any) (*dockerSetup, bool, error) {
-		return nil, false, helpers.WithHint(usagef("%s %s", command, fmt.Sprintf(format, args...)), "credential-helper help %s shows what it takes", command)
+func (a *app) parseDockerSetup(command string, args []string) (*dockerSetup, error) {
+	l, err := a.parse(command, args)
+	if err != nil {
+		return nil, err
 	}
-	if len(args) == 0 {
-		return mistake("takes what it is for: docker")
+	s := &dockerSetup{env: a.env, put: a.putLogin, name: defaultDockerName, dryRun: l.has("dry-run")}
+	mistake := func(format string, args ...any) (*dockerSetup, error) {
+		return nil, helpers.WithHint(usagef("%s docker: %s", command, fmt.Sprintf(format, args...)), "credential-helper help %s shows what it takes", command)
 	}
-	if args[0] != "docker" {
-		return mistake("takes docker, not %q", redact.Quote(args[0], 40))
+	if l.has("name") {
+		s.name = l.value("name")
 	}
-	s = &dockerSetup{env: a.env, put: a.putLogin}
-	flags := flag.NewFlagSet(command, flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.StringVar(&s.name, "name", defaultDockerName, "")
-	flags.BoolVar(&s.dryRun, "dry-run", false, "")
+	if !validDockerName(s.name) {
+		return mistake("--name is %q; it takes letters, digits, and .-_ between them", redact.Quote(s.name, 40))
+	}
 	if command == "install" {
-		flags.BoolVar(&s.takeOver, "import", false, "")
-		flags.Func("registry", "", func(text string) error {
+		s.takeOver = l.has("import")
+		for _, text := range l.values("registry") {
 			key, err := dockerconfig.RegistryKey(text)
+			if err != nil {
+				return mistake("--registry: %s", err)
+			}
 			s.registries = append(s.registries, key)
-			return err
-		})
-	}
-	switch err := flags.Parse(args[1:]); {
-	case errors.Is(err, flag.ErrHelp):
-		return nil, true, a.help([]string{command})
-	case err != nil:
-		return mistake("docker: %s", err)
-	case flags.NArg() > 0:
-		return mistake("docker takes no arguments, only flags")
-	case !validDockerName(s.name):
-		return mistake("docker: --name is %q; it takes letters, digits, and .-_ between them", redact.Quote(s.name, 40))
+		}
 	}
 	executable, err := a.executable()
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	s.link = newDockerLink(executable, s.name)
-	return s, false, nil
+	return s, nil
 }
 
 // validDockerName reports whether name can be part of a program's name, and of nothing else.

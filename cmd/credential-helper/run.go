@@ -35,34 +35,6 @@ type app struct {
 	stdout, stderr io.Writer
 }
 
-// A command is one word of the command line.
-type command struct {
-	name, args string
-	summary    string // begins in lower case, without a full stop
-	help       string // what there is to say beyond the summary
-	run        func(a *app, args []string) error
-}
-
-// commands are in the order in which help lists them. It is a function because help itself reads it.
-func commands() []command {
-	return []command{
-		{"get", "", "read a request on standard input, write the headers for its URL", helpGet, (*app).get},
-		{"check", "[--json] [--tree SHA] URL", "tell whether a URL can be had with the headers that get gives for it", helpCheck, (*app).check},
-		{"docker", "get | store | erase | list | version", "serve Docker's credential helper protocol", helpDocker, (*app).dockerCommand},
-		{"install", "docker [--name NAME] [--registry HOST]… [--import] [--dry-run]", "make a client use this program", helpInstall, (*app).install},
-		{"uninstall", "docker [--name NAME] [--dry-run]", "undo install", helpUninstall, (*app).uninstall},
-		{"setup-keyring", "[--file FILE] [--read | --clear] SERVICE", "store a secret in the system keyring, print it, or remove it", helpSetupKeyring, (*app).setupKeyring},
-		{"agent-status", "[--json]", "tell what the agent is doing", helpAgentStatus, (*app).agentStatus},
-		{"agent-launch", "[--foreground]", "start the agent", helpAgentLaunch, (*app).agentLaunch},
-		{"agent-shutdown", "", "end the agent", "", (*app).agentShutdown},
-		{"agent-prune", "[--all]", "have the agent forget what has expired", helpAgentPrune, (*app).agentPrune},
-		{"agent-logs", "", "print the agent's log", "", (*app).agentLogs},
-		{"agent-raw", "REQUEST [KEY]", "send the agent a request, and print its reply", helpAgentRaw, (*app).agentRaw},
-		{"version", "", "print the version", "", (*app).version},
-		{"help", "[COMMAND]", "print this text, or a command's own", "", (*app).help},
-	}
-}
-
 // exitStatus is the end of a command that has told its errors itself.
 type exitStatus struct{ code int }
 
@@ -78,7 +50,7 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(f
 // run executes a command line and returns the exit status. It is the only place that prints errors.
 func (a *app) run(args []string) int {
 	if len(args) == 0 {
-		fmt.Fprint(a.stderr, usage())
+		fmt.Fprint(a.stderr, usage(a.style(a.stderr)))
 		return exitUsage
 	}
 	err := a.dispatch(args)
@@ -102,20 +74,21 @@ func (a *app) run(args []string) int {
 }
 
 func (a *app) dispatch(args []string) error {
-	name := args[0]
-	switch name {
-	case "-h", "-help", "--help":
+	name, rest := args[0], args[1:]
+	switch {
+	case isHelpFlag(name):
 		name = "help"
-	case "-version", "--version":
+	case name == "-version" || name == "--version":
 		name = "version"
+	case strings.HasPrefix(name, "-"):
+		return helpers.WithHint(usagef("a command comes first, not %q", redact.Quote(name, 40)), "credential-helper help lists the commands")
 	}
 	c, err := findCommand(name)
 	if err != nil {
 		return err
 	}
-	rest := args[1:]
-	if len(rest) > 0 && (rest[0] == "-h" || rest[0] == "-help" || rest[0] == "--help") {
-		return a.help([]string{name})
+	if c.wantsHelp(rest) {
+		return a.write(c.page(a.style(a.stdout)))
 	}
 	return c.run(a, rest)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -25,35 +24,30 @@ import (
 const helpSetupKeyring = `Stores the secret that comes on standard input, or in FILE, in the system keyring under the name SERVICE,
 where the lookup source {"source": "keyring", "service": "SERVICE"} finds it. One newline at its end is not part of the secret.
 On a terminal the secret is asked for, and not shown.
+`
 
-  --file FILE  read the secret from FILE
-  --read       print the stored secret to standard output
-  --clear      remove the stored secret
-
-Examples:
-  $ credential-helper setup-keyring gh:github.com < secret.txt
+const exampleSetupKeyring = `  $ credential-helper setup-keyring gh:github.com < secret.txt
   $ credential-helper setup-keyring --file secret.txt tweag-credential-helper:remoteapis
   $ credential-helper setup-keyring --read tweag-credential-helper:buildbuddy_api_key
   $ credential-helper setup-keyring --clear gh:github.com
 `
+
+var flagsSetupKeyring = []option{
+	{name: "file", value: "FILE", help: "read the secret from FILE"},
+	{name: "read", help: "print the stored secret to standard output"},
+	{name: "clear", help: "remove the stored secret", or: true},
+}
 
 // maxSecret is the size in bytes above which what comes in is not taken for a secret.
 const maxSecret = 64 << 10
 
 // setupKeyring stores, prints or removes a secret in the system keyring.
 func (a *app) setupKeyring(args []string) error {
-	flags := flag.NewFlagSet("setup-keyring", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	file := flags.String("file", "", "")
-	read := flags.Bool("read", false, "")
-	remove := flags.Bool("clear", false, "")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return a.help([]string{"setup-keyring"})
-		}
-		return helpers.WithHint(usagef("setup-keyring: %s", err), "credential-helper help setup-keyring shows what it takes")
+	l, err := a.parse("setup-keyring", args)
+	if err != nil {
+		return err
 	}
-	err := a.runKeyring(flags, *file, *read, *remove)
+	err = a.runKeyring(l)
 	var hint *helpers.HintError
 	if errors.Is(err, helpers.ErrUnavailable) && !errors.As(err, &hint) {
 		err = helpers.WithHint(err, `CREDENTIAL_HELPER_KEYRING=file uses an encrypted file in its place; or use the source "file" or "env" for this secret`)
@@ -61,13 +55,11 @@ func (a *app) setupKeyring(args []string) error {
 	return err
 }
 
-func (a *app) runKeyring(flags *flag.FlagSet, file string, read, remove bool) error {
-	service := flags.Arg(0)
+func (a *app) runKeyring(l *line) error {
+	service, file, read, remove := l.arg(0), l.value("file"), l.has("read"), l.has("clear")
 	switch {
-	case flags.NArg() != 1 || service == "":
-		return helpers.WithHint(usagef("setup-keyring takes one SERVICE, behind its flags"), "credential-helper help setup-keyring shows what it takes")
-	case read && remove:
-		return usagef("setup-keyring takes --read or --clear, not both")
+	case service == "":
+		return usagef("setup-keyring takes one SERVICE, which is not empty")
 	case file != "" && (read || remove):
 		return usagef("setup-keyring takes --file only to store a secret")
 	}

@@ -8,8 +8,8 @@ import (
 
 // version prints what the Go toolchain recorded in the executable.
 func (a *app) version(args []string) error {
-	if len(args) > 0 {
-		return usagef("version takes no arguments")
+	if _, err := a.parse("version", args); err != nil {
+		return err
 	}
 	_, err := fmt.Fprintf(a.stdout, "credential-helper %s %s %s/%s\n", shortVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
