@@ -58,6 +58,7 @@ var mayImport = []struct {
 	{"internal/warm", []string{"cache/wire"}},
 	{"internal/...", []string{"helpers"}},
 	{"examples/...", nil},
+	{"release", nil},
 	{"bench", []string{"helpers", "cache", "cache/wire"}},
 	{"cmd/...", []string{"helpers", "helpers/github", "helpers/null", "helpers/oci", "helpers/registry", "helpers/remoteapis", "lookup", "dialect", "cache", "cache/wire", "config"}},
 }
