@@ -90,7 +90,7 @@ exit 0`
 	complete(t, p, func(line string) []string { return []string{bash, "--norc", "-c", script, "bash", line} }, same)
 
 	// Bash makes three words of --file=sec.
-	const equals = `source <(credential-helper completion bash)
+	const equals = `eval "$(credential-helper completion bash)"
 compopt() { :; }
 COMP_WORDS=(credential-helper setup-keyring --file = sec) COMP_CWORD=4
 _credential_helper; printf '%s|' "${COMPREPLY[@]}"
