@@ -72,7 +72,7 @@ func (h *helper) decode(options Options, o *strictjson.Object) {
 	var name, headerName string
 	o.OneOf("preset", &name, presetNames()...)
 	if p, ok := presets[name]; ok {
-		h.preset = p
+		h.preset, h.preset.name = p, name
 	}
 	o.OneOf("auth_method", &h.method, methodBearer, methodBasic, methodRaw, methodHeader)
 	o.String("header_name", &headerName)
