@@ -69,8 +69,9 @@ type Rule struct {
 	Place string
 	// Text is the rule as it was written.
 	Text string
-	// Only, where set, must accept a URL as well.
-	Only func(*url.URL) bool
+	// Only, where set, must accept a URL as well; OnlyFor says which it accepts.
+	Only    func(*url.URL) bool
+	OnlyFor string
 
 	host             host
 	path             Glob
@@ -79,13 +80,33 @@ type Rule struct {
 
 // Matches reports whether r is for u, which [helpers.ParseRequest] normalized.
 // The port counts where the pattern has one, and where it is not the scheme's default. Slashes in a row count as one: to many servers they are.
-func (r *Rule) Matches(u *url.URL) bool {
+func (r *Rule) Matches(u *url.URL) bool { return r.mismatch(u) == partNone }
+
+// mismatch returns the first part of u that r is not for.
+func (r *Rule) mismatch(u *url.URL) part {
 	switch {
-	case r.Scheme != "" && r.Scheme != u.Scheme, r.hasHost && !r.host.matches(u), r.hasPath && !r.path.Match(foldSlashes(u.Path)):
-		return false
+	case r.Scheme != "" && r.Scheme != u.Scheme:
+		return partScheme
+	case r.hasHost && !r.host.matches(u):
+		return partHost
+	case r.hasPath && !r.path.Match(foldSlashes(u.Path)):
+		return partPath
+	case r.Only != nil && !r.Only(u):
+		return partOnly
 	}
-	return r.Only == nil || r.Only(u)
+	return partNone
 }
+
+// A part of a URL, or nothing of it.
+type part int
+
+const (
+	partNone part = iota
+	partScheme
+	partHost // or its port
+	partPath
+	partOnly
+)
 
 // takesBelow reports whether r is for some URL whose host is below the domain that u, a wildcard, stands for.
 // It says so too often rather than too seldom.

@@ -13,6 +13,9 @@ func NewGlob(pattern string) Glob {
 	return Glob{parts: strings.Split(pattern, "*")}
 }
 
+// String returns the pattern.
+func (g Glob) String() string { return strings.Join(g.parts, "*") }
+
 // Match reports whether the whole of s matches. It takes time linear in the lengths of pattern and s:
 // each part is found at its first place behind the one before, which is never worse than a later place.
 func (g Glob) Match(s string) bool {

@@ -39,29 +39,42 @@ func LoadUser(e *env.Env, kinds Kinds, builtIn func() ([]Rule, error)) (*Routes,
 
 func load(e *env.Env, workspace string, kinds Kinds, builtIn func() ([]Rule, error)) (*Routes, error) {
 	r := &Routes{}
-	if named := e.Var(env.VarConfigFile); named != "" {
-		path, err := e.Expand(named)
-		if err != nil {
-			return nil, fmt.Errorf("reading the config file that $%s names: %w", env.VarConfigFile, err)
-		}
-		found, err := r.read(e, path, kinds, true)
-		if err == nil && !found {
+	paths, named, err := sought(e, workspace)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		found, err := r.read(e, path, kinds, named)
+		if err == nil && !found && named {
 			err = fmt.Errorf("reading the config file %s: it does not exist", path)
 		}
-		if err != nil {
-			return nil, helpers.WithHint(err, "$%s names this file; correct or unset it", env.VarConfigFile)
+		if err != nil && named {
+			err = helpers.WithHint(err, "$%s names this file; correct or unset it", env.VarConfigFile)
 		}
-	} else {
-		for _, path := range place.ConfigFiles(workspace, e.ConfigDir) {
-			if _, err := r.read(e, path, kinds, false); err != nil {
-				return nil, err
-			}
+		if err != nil {
+			return nil, err
 		}
 	}
 	if err := r.AddBuiltIn(builtIn); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// Sought returns the files that Load looks for, in the order in which their rules are tried. named says that it is the one
+// that CREDENTIAL_HELPER_CONFIG_FILE names.
+func Sought(e *env.Env) (paths []string, named bool, err error) { return sought(e, e.Workspace()) }
+
+func sought(e *env.Env, workspace string) (paths []string, named bool, err error) {
+	name := e.Var(env.VarConfigFile)
+	if name == "" {
+		return place.ConfigFiles(workspace, e.ConfigDir), false, nil
+	}
+	path, err := e.Expand(name)
+	if err != nil {
+		return nil, true, fmt.Errorf("reading the config file that $%s names: %w", env.VarConfigFile, err)
+	}
+	return []string{path}, true, nil
 }
 
 // AddBuiltIn adds the built-in rules, where the files permit it: there is none, or one says "use_defaults".

@@ -168,14 +168,18 @@ func (e *MissingError) Unwrap() error { return helpers.ErrNotFound }
 func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Found, error) {
 	found := Found{Values: Values{}}
 	var tried []string
-	for _, e := range c {
+	walk := c.begin(ctx)
+	for i, e := range c {
 		if _, has := found.Values[e.Binding]; has || e.Binding == "" && found.hasSecret() {
+			walk.is(i, OutcomeNotNeeded, nil)
 			continue
 		}
+		walk.is(i, OutcomeNoAnswer, nil)
 		end := trace.Step(ctx, "asking %s", e.Source.Name())
 		values, err := e.Source.Lookup(ctx, q)
 		end(err)
 		if err != nil {
+			walk.failed(i, err)
 			if ctx.Err() == nil && helpers.FallsThrough(err) {
 				tried = append(tried, err.Error())
 				continue
@@ -185,7 +189,9 @@ func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Fou
 		if e.Binding != "" {
 			value := values.pick(e.Binding)
 			if value.IsZero() {
-				tried = append(tried, fmt.Sprintf("%s has a login without a value for %q", e.Source.Name(), e.Binding))
+				err := helpers.NotFoundf("%s has a login without a value for %q", e.Source.Name(), e.Binding)
+				walk.failed(i, err)
+				tried = append(tried, err.Error())
 				continue
 			}
 			found.Values[e.Binding] = value
@@ -201,6 +207,7 @@ func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Fou
 				redact.Remember(value.Reveal())
 			}
 		}
+		walk.is(i, OutcomeFound, nil)
 		found.Source = e.Source.Name()
 		if enough(found.Values) {
 			return found, nil

@@ -83,6 +83,7 @@ func builtInRules(guess bool, kinds config.Kinds) ([]config.Rule, error) {
 			return nil, err
 		}
 		more.Rules[0].Only = func(u *url.URL) bool { return oci.LooksLikeRegistry(u) }
+		more.Rules[0].OnlyFor = "URLs that look like those of a container registry"
 		f.Rules = append(f.Rules, more.Rules...)
 	}
 	return f.Rules, nil
