@@ -392,6 +392,15 @@ func (s memoryStore) load(_ context.Context, id string) (Entry, bool, error) {
 	return e, err == nil, nil
 }
 
+func (s memoryStore) peek(_ context.Context, id string) (Entry, bool, error) {
+	it, ok := s.memory.peek(id)
+	if !ok {
+		return Entry{}, false, nil
+	}
+	e, err := decode(it.data)
+	return e, err == nil, nil
+}
+
 func (s memoryStore) save(_ context.Context, id string, e Entry) error {
 	data, err := e.encode()
 	if err == nil {

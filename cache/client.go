@@ -56,6 +56,11 @@ func (c *Client) Hung() { c.slow = true }
 
 // Call sends a request and returns the reply. A request fails with [ErrUnreachable] where no agent answers in time.
 func (c *Client) Call(ctx context.Context, op byte, fields ...string) (wire.Message, error) {
+	return c.call(ctx, c.replace, op, fields...)
+}
+
+// call is Call, where older says what to do with an agent of an older build.
+func (c *Client) call(ctx context.Context, older func(context.Context), op byte, fields ...string) (wire.Message, error) {
 	if c.dead {
 		return wire.Message{}, errGivenUp
 	}
@@ -77,7 +82,7 @@ func (c *Client) Call(ctx context.Context, op byte, fields ...string) (wire.Mess
 		c.dead = true
 		return wire.Message{}, fmt.Errorf("%w: it is of a newer build", errGivenUp)
 	case wire.Older:
-		c.replace(ctx)
+		older(ctx)
 		return wire.Message{}, fmt.Errorf("%w: it was of an older build", ErrUnreachable)
 	case wire.Error:
 		text := ""
@@ -280,6 +285,17 @@ type agentStore struct{ *Client }
 
 func (s agentStore) load(ctx context.Context, id string) (Entry, bool, error) {
 	reply, err := s.Call(ctx, wire.Load, id)
+	return read(reply, err)
+}
+
+func (s agentStore) peek(ctx context.Context, id string) (Entry, bool, error) {
+	// An agent of an older build goes on for those who use it.
+	reply, err := s.call(ctx, func(context.Context) {}, wire.Peek, id)
+	return read(reply, err)
+}
+
+// read reads the reply to a request for an entry.
+func read(reply wire.Message, err error) (Entry, bool, error) {
 	if err != nil || reply.Op != wire.Entry || len(reply.Fields) != 1 {
 		return Entry{}, false, err
 	}

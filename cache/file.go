@@ -51,6 +51,21 @@ func (s *fileStore) load(_ context.Context, id string) (Entry, bool, error) {
 	if err := s.prepare(); err != nil {
 		return Entry{}, false, err
 	}
+	return s.find(id)
+}
+
+func (s *fileStore) peek(_ context.Context, id string) (Entry, bool, error) {
+	for _, dir := range []string{s.root, s.dir} {
+		if err := checkDir(dir); errors.Is(err, fs.ErrNotExist) {
+			return Entry{}, false, nil
+		} else if err != nil {
+			return Entry{}, false, err
+		}
+	}
+	return s.find(id)
+}
+
+func (s *fileStore) find(id string) (Entry, bool, error) {
 	e, err := s.read(filepath.Join(s.dir, id+entrySuffix))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Entry{}, false, nil

@@ -16,6 +16,8 @@ import (
 type store interface {
 	// load returns an entry. err is not nil where the store cannot be reached; it wraps errGivenUp where that will not change.
 	load(ctx context.Context, id string) (e Entry, found bool, err error)
+	// peek is load for one who only looks: it changes nothing, and does not make the store reachable.
+	peek(ctx context.Context, id string) (e Entry, found bool, err error)
 	// save keeps an entry. Where the store is still starting, it may be kept later.
 	save(ctx context.Context, id string, e Entry) error
 	// start makes an unreachable store reachable soon; it is an error where that cannot be done. It does not wait for it.

@@ -58,6 +58,17 @@ func (m *memory) get(id string) (*item, bool) {
 	return it, true
 }
 
+// peek is get for one who only looks: nothing is forgotten, and no entry is the more recently used.
+func (m *memory) peek(id string) (*item, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	el, ok := m.items[id]
+	if !ok || el.Value.(*item).over(m.now()) {
+		return nil, false
+	}
+	return el.Value.(*item), true
+}
+
 // put keeps an entry that decode accepts. The bytes are kept as they are: that takes the least memory.
 func (m *memory) put(id string, data []byte, e *Entry) {
 	now := m.now()

@@ -32,6 +32,7 @@ func (a *Agent) reply(m wire.Message) wire.Message {
 	}
 	// What another build asks for, or stores, may not mean the same here.
 	switch {
+	case build == a.Build && m.Op == wire.Peek:
 	case build == a.Build:
 		a.lastUsed.Store(int64(time.Since(a.began)))
 	case build.ModTime >= a.Build.ModTime: // equal where all files have one time, as in a container image: which one is newer is not known
@@ -48,6 +49,8 @@ func (a *Agent) reply(m wire.Message) wire.Message {
 		return a.ask(q)
 	case m.Op == wire.Load && len(fields) == 1:
 		return a.load(fields[0])
+	case m.Op == wire.Peek && len(fields) == 1:
+		return a.peek(fields[0])
 	case m.Op == wire.Save && len(fields) == 2:
 		if err := a.save(fields[0], fields[1]); err != nil {
 			return refuse(err.Error())
@@ -132,6 +135,15 @@ func (a *Agent) load(id string) wire.Message {
 	}
 	if !it.failure {
 		a.count(it)
+	}
+	return wire.Message{Op: wire.Entry, Fields: []string{string(it.data)}}
+}
+
+func (a *Agent) peek(id string) wire.Message {
+	a.drain()
+	it, ok := a.memory.peek(id)
+	if !ok {
+		return wire.Message{Op: wire.Miss}
 	}
 	return wire.Message{Op: wire.Entry, Fields: []string{string(it.data)}}
 }

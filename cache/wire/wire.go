@@ -25,6 +25,7 @@ const maxFields = 4096
 const (
 	Ask    = 'a' // build, URI, flags (g: guess registries, n: the file is named by a variable), context, then path and sum of each configuration file → Answer, Hit or Miss
 	Load   = 'l' // build, key → Entry or Miss
+	Peek   = 'p' // build, key → Entry or Miss, which counts as nothing
 	Save   = 's' // build, key, entry → Done
 	Drop   = 'd' // build, what ("expired", "volatile", "all") → Done with the number of entries dropped
 	Status = 't' // build → Done with a JSON object

@@ -15,6 +15,19 @@ const (
 	git     form = "git"
 )
 
+// why says of a form what it is, and which URLs take it.
+func (f form) why() string {
+	switch f {
+	case bearer:
+		return "bearer: the token as a Bearer, as the API, archives, releases and packages take it"
+	case rawFile:
+		return "raw: the token as the user name of Basic, as the host of raw files takes it"
+	case git:
+		return "git: the token as the password of Basic, as git over HTTPS takes it"
+	}
+	return "none: the host serves signed URLs"
+}
+
 // formOf returns the form that u's server takes.
 func formOf(u *url.URL) form {
 	name := u.Hostname()

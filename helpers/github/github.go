@@ -22,6 +22,7 @@ import (
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
+	"github.com/fe055d52/credential-helper/internal/trace"
 	"github.com/fe055d52/credential-helper/lookup"
 )
 
@@ -104,7 +105,7 @@ func (h *helper) Credential(ctx context.Context, u *url.URL) (helpers.Credential
 }
 
 // Headers implements [helpers.Helper].
-func (h *helper) Headers(_ context.Context, u *url.URL, c helpers.Credential) (helpers.Response, error) {
+func (h *helper) Headers(ctx context.Context, u *url.URL, c helpers.Credential) (helpers.Response, error) {
 	if c.Anonymous() {
 		return helpers.Response{}, nil
 	}
@@ -112,7 +113,9 @@ func (h *helper) Headers(_ context.Context, u *url.URL, c helpers.Credential) (h
 		value redact.Secret
 		err   error
 	)
-	switch formOf(u) {
+	form := formOf(u)
+	trace.Tell(ctx, "form", "%s", form.why())
+	switch form {
 	case rawFile:
 		value, err = helpers.BasicTokenOnly(c.Secret)
 	case git:

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,8 +74,30 @@ func (s *appLogin) token(ctx context.Context) (helpers.Credential, error) {
 	if values := resp.Headers[tokenHeader]; len(values) == 1 {
 		c.Secret = redact.New(values[0].Reveal())
 	}
+	s.tell(ctx, installation, resp.Expires)
 	c.Source = fmt.Sprintf("GitHub App %s, installation %s (key from %s)", s.app.id, installation, s.source)
 	return c, nil
+}
+
+// tell says what the token is and what it opens, where somebody wants to know.
+func (s *appLogin) tell(ctx context.Context, installation string, expires time.Time) {
+	trace.Tell(ctx, "app", "%s, with the key from %s, at %s", s.app.id, s.source, helpers.Origin(s.base))
+	whose := ""
+	if s.owner != "" {
+		whose = ", that of " + s.owner
+	}
+	trace.Tell(ctx, "installation", "%s%s", installation, whose)
+	repositories := "all that the installation may use"
+	if len(s.app.repositories) > 0 {
+		repositories = strings.Join(s.app.repositories, ", ")
+	}
+	trace.Tell(ctx, "repositories", "%s", repositories)
+	var permissions []string
+	for _, name := range slices.Sorted(maps.Keys(s.app.permissions)) {
+		permissions = append(permissions, name+": "+s.app.permissions[name])
+	}
+	trace.Tell(ctx, "permissions", "%s", strings.Join(permissions, ", "))
+	trace.Tell(ctx, "life", "the token ends in %s", expires.Sub(s.app.Sources.Env.Now()).Round(time.Second))
 }
 
 // installation returns the number of the owner's installation: the remembered one, or what GitHub says.

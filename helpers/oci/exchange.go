@@ -43,15 +43,18 @@ func (x *exchange) run(ctx context.Context) (t token, err error) {
 
 	form := x.form()
 	if form == nil {
+		trace.Tell(ctx, "exchange", "GET, %s", x.with())
 		t, err = x.get(ctx)
 		return t, x.context(err)
 	}
+	trace.Tell(ctx, "exchange", "POST with the grant %s", form.Get("grant_type"))
 	t, err = x.post(ctx, form)
 	var posted *statusError
 	if !errors.As(err, &posted) || !posted.fallsBack() {
 		return t, x.context(err)
 	}
 	trace.Note(ctx, "the token endpoint answers POST with %d; trying GET", posted.status)
+	trace.Tell(ctx, "exchange", "GET, %s, after POST was answered with %d", x.with(), posted.status)
 	if t, err = x.get(ctx); err != nil {
 		err = fmt.Errorf("%w (and before that, to a POST, %v)", err, posted)
 	}
@@ -82,6 +85,17 @@ func (x *exchange) form() url.Values {
 		return nil
 	}
 	return form
+}
+
+// with says what a GET carries.
+func (x *exchange) with() string {
+	switch {
+	case !x.credential.IdentityToken.IsZero():
+		return "with the identity token as Basic"
+	case !x.credential.Secret.IsZero():
+		return "with the login as Basic"
+	}
+	return "without a login (anonymous)"
 }
 
 func (x *exchange) post(ctx context.Context, form url.Values) (token, error) {

@@ -26,6 +26,7 @@ import (
 	"github.com/fe055d52/credential-helper/internal/owner"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
+	"github.com/fe055d52/credential-helper/internal/trace"
 	"github.com/fe055d52/credential-helper/lookup"
 )
 
@@ -212,23 +213,31 @@ func (h *helper) Headers(ctx context.Context, u *url.URL, c helpers.Credential) 
 		if c.Secret.IsZero() {
 			return helpers.Response{}, nil
 		}
+		trace.Tell(ctx, "exchange", "none: the URL names the host alone, which gets the login itself")
 		authorization, err := basic(c)
 		return helpers.Header("Authorization", authorization), err
 	case !c.RegistryToken.IsZero():
+		trace.Tell(ctx, "exchange", "none: a registry token is sent as it is")
 		return h.registryToken(c)
 	}
 	registry := registryURL(u)
 	challenges, err := h.challenges(ctx, registry)
-	if err != nil || len(challenges) == 0 {
+	if err != nil {
 		return helpers.Response{}, err
+	}
+	if len(challenges) == 0 {
+		trace.Tell(ctx, "challenge", "none: %s/v2/ is open to everybody", helpers.Origin(registry))
+		return helpers.Response{}, nil
 	}
 	challenge, err := choose(challenges, u.Host)
 	if err != nil {
 		return helpers.Response{}, err
 	}
+	challenge.tell(ctx, t.scopes)
 	if challenge.Scheme == "basic" {
 		switch {
 		case !c.Secret.IsZero():
+			trace.Tell(ctx, "exchange", "none: the registry takes the login itself (Basic)")
 			authorization, err := basic(c)
 			return answer(authorization, time.Time{}), err
 		case !c.IdentityToken.IsZero():
@@ -241,6 +250,7 @@ func (h *helper) Headers(ctx context.Context, u *url.URL, c helpers.Credential) 
 	if err != nil {
 		return helpers.Response{}, err
 	}
+	trace.Tell(ctx, "trust", "%s", trust(registry, realm, h.realms))
 	x := exchange{
 		client: h.Client, now: h.Sources.Env.Now, method: h.method, registry: registryName(u),
 		realm: realm, service: challenge.Params["service"], scopes: t.scopes, credential: c, docker: h.docker.Name(),
@@ -249,6 +259,7 @@ func (h *helper) Headers(ctx context.Context, u *url.URL, c helpers.Credential) 
 	if err != nil {
 		return helpers.Response{}, err
 	}
+	trace.Tell(ctx, "life", "the token ends in %s", tok.expires.Sub(h.Sources.Env.Now()).Round(time.Second))
 	return answer(helpers.Bearer(tok.secret), tok.expires), nil
 }
 

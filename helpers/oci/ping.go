@@ -11,6 +11,7 @@ import (
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/httpclient"
+	"github.com/fe055d52/credential-helper/internal/owner"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/trace"
 )
@@ -116,4 +117,23 @@ func choose(challenges []Challenge, registry string) (Challenge, error) {
 	}
 	return Challenge{}, helpers.WithHint(fmt.Errorf("the registry %s offers no login that is known: it wants %s", registry, strings.Join(offered, ", ")),
 		"known are Bearer and Basic")
+}
+
+// tell says what the server asks for, where somebody wants to know.
+func (c Challenge) tell(ctx context.Context, scopes []string) {
+	trace.Tell(ctx, "challenge", "%s", map[string]string{"bearer": "Bearer", "basic": "Basic"}[c.Scheme])
+	if c.Scheme != "bearer" {
+		return
+	}
+	shown := "not usable"
+	if realm, err := owner.ParseEndpoint(c.Params["realm"]); err == nil {
+		shown = redact.Quote(helpers.Display(realm), maxQuoted)
+	}
+	trace.Tell(ctx, "realm", "%s", shown)
+	if service := c.Params["service"]; service != "" {
+		trace.Tell(ctx, "service", "%s", redact.Quote(service, maxQuoted))
+	}
+	if len(scopes) > 0 {
+		trace.Tell(ctx, "scope", "%s", strings.Join(scopes, " "))
+	}
 }

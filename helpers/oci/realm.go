@@ -36,11 +36,27 @@ func checkRealm(registry *url.URL, realm string, extra []string, allowHTTP bool)
 	case u.Scheme == "http" && !(helpers.Loopback(u) && helpers.Loopback(registry)) && !(registry.Scheme == "http" && allowHTTP):
 		return nil, helpers.WithHint(fmt.Errorf("the registry %s names the token endpoint %s, which is not encrypted; no login is sent there", registry.Host, shown),
 			`the registry's administrator has to name an https: realm; for a registry that is asked over http:, set "allow_http": true`)
-	case sameHost, owner.SameDomain(registry.Hostname(), u.Hostname()), slices.Contains(knownRealms[registry.Host], u.Host),
-		helpers.Loopback(registry) && helpers.Loopback(u), owner.Listed(u, extra):
+	case trust(registry, u, extra) != "":
 		return u, nil
 	default:
 		return nil, helpers.WithHint(fmt.Errorf("the registry %s names the token endpoint %s, which belongs to another domain; no login is sent there", registry.Host, shown),
 			`if that server may see this registry's login, add "realms": [%q] to the rule's config`, u.Host)
 	}
+}
+
+// trust says why a registry's login may be sent to the token endpoint u, as far as that depends on whose it is; "" where it may not.
+func trust(registry, u *url.URL, extra []string) string {
+	switch {
+	case u.Hostname() == registry.Hostname():
+		return "it is the registry's own host"
+	case owner.SameDomain(registry.Hostname(), u.Hostname()):
+		return "it is of the registry's own domain"
+	case slices.Contains(knownRealms[registry.Host], u.Host):
+		return "it is known to belong to this registry"
+	case helpers.Loopback(registry) && helpers.Loopback(u):
+		return "both are this machine"
+	case owner.Listed(u, extra):
+		return `the rule lists it in "realms"`
+	}
+	return ""
 }

@@ -1,12 +1,14 @@
 package registry
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/fe055d52/credential-helper/internal/trace"
 	"github.com/fe055d52/credential-helper/lookup"
 )
 
@@ -83,6 +85,25 @@ func first(v lookup.Values, bindings ...string) redact.Secret {
 		}
 	}
 	return redact.Secret{}
+}
+
+// tell says how a login is written and who says so, where somebody wants to know.
+func (h *helper) tell(ctx context.Context, u *url.URL, c helpers.Credential) {
+	if h.preset.name != "" {
+		trace.Tell(ctx, "preset", "%s", h.preset.name)
+	}
+	switch {
+	case len(c.Headers) > 0:
+		trace.Tell(ctx, "method", "whole headers: the login's own place (%s) names them", c.Source)
+	case h.method != "":
+		trace.Tell(ctx, "method", `%s: the rule's "auth_method"`, c.Form)
+	case h.preset.method != nil && c.Form == h.preset.method(u):
+		trace.Tell(ctx, "method", "%s: the preset's way to send a token", c.Form)
+	case c.Form == methodBasic:
+		trace.Tell(ctx, "method", "basic: the login has a user name")
+	default:
+		trace.Tell(ctx, "method", "%s: a token by itself, and nothing says otherwise", c.Form)
+	}
 }
 
 // write returns the header for a login.

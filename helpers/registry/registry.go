@@ -60,6 +60,7 @@ func New(o Options) helpers.Factory {
 
 type helper struct {
 	preset preset
+	// presetName is what the rule calls the preset; empty where it names none.
 	// method, where not empty, is the rule's own.
 	method, header string
 	chain          lookup.Chain
@@ -203,6 +204,7 @@ func (h *helper) Headers(ctx context.Context, u *url.URL, c helpers.Credential) 
 	case c.Anonymous():
 		return helpers.Response{}, nil
 	}
+	h.tell(ctx, u, c)
 	resp, err := h.write(c)
 	if err != nil {
 		return helpers.Response{}, err

@@ -13,6 +13,7 @@ import (
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
+	"github.com/fe055d52/credential-helper/internal/trace"
 	"github.com/fe055d52/credential-helper/lookup"
 )
 
@@ -100,10 +101,11 @@ func (h *helper) Credential(ctx context.Context, u *url.URL) (helpers.Credential
 }
 
 // Headers implements [helpers.Helper].
-func (h *helper) Headers(_ context.Context, _ *url.URL, c helpers.Credential) (helpers.Response, error) {
+func (h *helper) Headers(ctx context.Context, _ *url.URL, c helpers.Credential) (helpers.Response, error) {
 	if c.Anonymous() {
 		return helpers.Response{}, nil
 	}
+	trace.Tell(ctx, "method", "%s, in %s", h.method, h.header)
 	if h.method != methodBasicAuth {
 		return helpers.Header(h.header, c.Secret), nil
 	}
