@@ -235,7 +235,7 @@ func (c *checker) facts(s subject, first login, with, without chain) probe.Facts
 	if about.rule != nil {
 		f.GitHub, f.OCI = about.rule.HelperName == "github", about.rule.HelperName == "oci"
 	}
-	f.Source, f.Scheme = about.source, about.scheme()
+	f.Source, f.Scheme = about.credential.Source, about.scheme()
 	now := c.app.env.Now()
 	for _, expires := range []time.Time{about.expiry(now), probe.TokenExpiry(f.With.Header)} {
 		if !expires.IsZero() && !expires.After(now) {

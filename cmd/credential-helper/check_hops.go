@@ -41,7 +41,7 @@ func (c *checker) login(ctx context.Context, u *url.URL) (login, error) {
 		credential, err := a.rule.Helper.Credential(ctx, u)
 		switch {
 		case err == nil:
-			l.source = credential.Source
+			l.credential.Source = credential.Source
 		case errors.Is(err, helpers.ErrNotFound):
 			l.missing = err
 		default:

@@ -103,8 +103,8 @@ func (c *checker) report(s subject, first login, with, without, trees chain, j p
 		r.Headers = append(r.Headers, name)
 	}
 	slices.Sort(r.Headers)
-	if first.source != "" || !first.made.IsZero() {
-		r.Login = &checkLogin{Source: redact.Line(first.source, 200), Remembered: !first.made.IsZero()}
+	if first.credential.Source != "" || !first.made.IsZero() {
+		r.Login = &checkLogin{Source: redact.Line(first.credential.Source, 200), Remembered: !first.made.IsZero()}
 		if r.Login.Remembered {
 			r.Login.AgeSeconds = int64(now.Sub(first.made) / time.Second)
 		}

@@ -57,6 +57,10 @@ func commands() []command {
 			help: helpCheck, example: exampleCheck, run: (*app).check,
 		},
 		{
+			name: "explain", flags: flagsExplain, args: "URL", group: groupAsk, summary: "tell how the answer for a URL comes about",
+			help: helpExplain, example: exampleExplain, run: (*app).explain,
+		},
+		{
 			name: "docker", words: wordsDocker, group: groupAsk, summary: "serve Docker's credential helper protocol",
 			help: helpDocker, example: exampleDocker, run: (*app).dockerCommand,
 		},

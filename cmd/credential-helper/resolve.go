@@ -42,7 +42,12 @@ type resolver struct {
 }
 
 // resolver reads the configuration and opens the cache.
-func (a *app) resolver(ctx context.Context) (r *resolver, err error) {
+func (a *app) resolver(ctx context.Context) (*resolver, error) {
+	return a.resolverWith(ctx, newClient())
+}
+
+// resolverWith is like resolver, with the client that makes all requests.
+func (a *app) resolverWith(ctx context.Context, client *http.Client) (r *resolver, err error) {
 	end := trace.Step(ctx, "reading the configuration")
 	defer func() { end(err) }()
 	salt := make([]byte, 16)
@@ -55,7 +60,6 @@ func (a *app) resolver(ctx context.Context) (r *resolver, err error) {
 	for _, name := range env.DirectoryVars() {
 		seen.Get(name)
 	}
-	client := newClient()
 	kinds := helperKinds(newSources(seen, client), client, r.remember)
 	r.routes, err = config.Load(a.env, kinds, a.builtIn(kinds))
 	if err != nil {
@@ -152,9 +156,9 @@ type account struct {
 	told helpers.Response
 	// made is when the answer was made, where it is a remembered one; zero where it is new.
 	made time.Time
-	// source is where the login of a new answer was found, and missing says that none was. Of a remembered one neither is known.
-	source  string
-	missing error
+	// credential is the login of a new answer, and missing says that none was found. Of a remembered one neither is known.
+	credential helpers.Credential
+	missing    error
 }
 
 // account answers, and tells how.
@@ -183,10 +187,15 @@ func (r *resolver) account(ctx context.Context, req helpers.Request) (a account,
 	}
 	told, ok := tell(resp, r.now())
 	if !ok {
-		return a, fmt.Errorf("the token for %s expires at once (%s); is this machine's clock right?", helpers.Display(req.URL), resp.Expires.UTC().Format(time.RFC3339))
+		return a, expiresAtOnce(req.URL, resp)
 	}
 	a.told = told
 	return a, nil
+}
+
+// expiresAtOnce is the error of an answer that nothing is left of.
+func expiresAtOnce(u *url.URL, resp helpers.Response) error {
+	return fmt.Errorf("the token for %s expires at once (%s); is this machine's clock right?", helpers.Display(u), resp.Expires.UTC().Format(time.RFC3339))
 }
 
 // tell returns an answer as a client is told it: with an expiry that keeps its margin. ok is false where nothing is left of its life.
@@ -201,12 +210,12 @@ func tell(resp helpers.Response, now time.Time) (told helpers.Response, ok bool)
 	return resp, resp.Expires.After(now)
 }
 
-// fill answers without a cache: it finds the credential and turns it into headers.
+// fill answers without a cache: it finds the credential and turns it into headers. What it finds on the way is in a.
 func fill(ctx context.Context, a *account, u *url.URL) (helpers.Response, error) {
 	rule := a.rule
 	credential, err := findCredential(ctx, rule, u)
 	missing := errors.Is(err, helpers.ErrNotFound)
-	if a.source = credential.Source; missing {
+	if a.credential = credential; missing {
 		a.missing = err
 	}
 	if err != nil && !(missing && rule.Anonymous) {
