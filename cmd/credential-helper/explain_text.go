@@ -130,7 +130,11 @@ func answerOf(told helpers.Response, c helpers.Credential, now time.Time) *answe
 	a := &answerExplained{Headers: []headerExplained{}, Expires: utc(told.Expires)}
 	for _, name := range slices.Sorted(maps.Keys(told.Headers)) {
 		for _, value := range told.Headers[name] {
-			a.Headers = append(a.Headers, headerExplained{name, text(showHeader(name, value, c))})
+			shown := value.Reveal()
+			if len(told.Headers["Docker-Distribution-API-Version"]) == 0 || name != "Accept" && name != "Docker-Distribution-API-Version" {
+				shown = showSecret(value, c)
+			} // else it is what package oci sends to everybody
+			a.Headers = append(a.Headers, headerExplained{name, text(shown)})
 		}
 	}
 	switch {
@@ -144,14 +148,9 @@ func answerOf(told helpers.Response, c helpers.Credential, now time.Time) *answe
 	return a
 }
 
-// showHeader returns what is told of a header's value: its scheme, and of the secret its kind and length.
-func showHeader(name string, value redact.Secret, c helpers.Credential) string {
-	whole := value.Reveal()
-	switch {
-	case name == "Docker-Distribution-API-Version" && whole == "registry/2.0", name == "Accept" && strings.HasPrefix(whole, "application/vnd."):
-		return whole // package oci sends these to everybody
-	}
-	scheme, rest, ok := strings.Cut(whole, " ")
+// showSecret returns what is told of a header's value: its scheme, and of the secret its kind and length.
+func showSecret(value redact.Secret, c helpers.Credential) string {
+	scheme, rest, ok := strings.Cut(value.Reveal(), " ")
 	switch {
 	case ok && scheme == "Bearer":
 		return "Bearer " + redact.Hold(rest).Outline()
