@@ -76,6 +76,22 @@ func (r *Routes) Explain(u *url.URL) []Tried {
 	return tried
 }
 
+// Behind returns the rules of the files that are for u too, and are not asked because they stand behind the one that is.
+func (r *Routes) Behind(u *url.URL) []*Rule {
+	var behind []*Rule
+	found := false
+	for rule := range r.all() {
+		switch {
+		case rule.BuiltIn || !rule.Matches(u):
+		case found:
+			behind = append(behind, rule)
+		default:
+			found = true
+		}
+	}
+	return behind
+}
+
 // Near finds, for a URL that no rule is for, the rule that comes nearest, and says what would have to change. It returns nil where none is near.
 func (r *Routes) Near(u *url.URL) (near *Rule, advice string) {
 	best := 0

@@ -71,6 +71,16 @@ func TestExplainIsMatch(t *testing.T) {
 	}
 }
 
+func TestBehind(t *testing.T) {
+	routes := &Routes{Files: []File{{Rules: parseRules(t, `"host": "*.a.test"`, `"host": "b.test"`, `"host": "x.a.test"`)}, {Rules: parseRules(t, `"host": "x.a.test:443"`)}}}
+	for raw, want := range map[string]int{"https://x.a.test/": 2, "https://b.test/": 0, "https://y.a.test/": 0, "https://c.test/": 0} {
+		behind := routes.Behind(request(t, raw))
+		if len(behind) != want || want == 2 && (behind[0] != &routes.Files[0].Rules[2] || behind[1] != &routes.Files[1].Rules[0]) {
+			t.Errorf("%s: %d rules, want %d", raw, len(behind), want)
+		}
+	}
+}
+
 func TestNear(t *testing.T) {
 	for _, tt := range []struct{ rules, url, want string }{
 		{`"host": "a.test", "path": "/x/*"`, "https://a.test/y?sig=1", `it is for this host, and its "path" is "/x/*"; the URL's is /y`},

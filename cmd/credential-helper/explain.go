@@ -43,10 +43,8 @@ func (a *app) explain(args []string) error {
 		return err
 	}
 	x := &explainer{app: a, network: newClient()}
-	if l.has("offline") {
-		x.refused = &noNetwork{}
-		x.network = &http.Client{Transport: x.refused}
-	}
+	x.requests = &requestLog{base: x.network.Transport, offline: l.has("offline")}
+	x.network.Transport = x.requests
 	_, err = within(a, func(ctx context.Context) (struct{}, error) { return struct{}{}, x.run(ctx, l.arg(0)) })
 	e := x.snapshot(err)
 	if e.Stopped != "" {
@@ -58,39 +56,11 @@ func (a *app) explain(args []string) error {
 	return errors.Join(e.write(a.stdout, a.env), err)
 }
 
-// errSendNothing is the error of a request that was not made.
-var errSendNothing = errors.New("nothing is sent (--offline)")
-
-// A noNetwork is a transport that sends nothing, and remembers what it was to send.
-type noNetwork struct {
-	mu   sync.Mutex
-	list []string
-}
-
-func (r *noNetwork) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Body != nil {
-		_ = req.Body.Close()
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.list = append(r.list, req.Method+" "+helpers.Display(req.URL))
-	return nil, errSendNothing
-}
-
-func (r *noNetwork) requests() []string {
-	if r == nil {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.list)
-}
-
 // An explainer makes an explanation. Its run may go on when the time is up, so what it has found by then is behind a lock.
 type explainer struct {
-	app     *app
-	network *http.Client
-	refused *noNetwork // nil where requests are made
+	app      *app
+	network  *http.Client
+	requests *requestLog
 
 	mu      sync.Mutex
 	found   explanation
@@ -112,18 +82,19 @@ func (x *explainer) snapshot(err error) explanation {
 	e := x.found
 	if x.sources != nil {
 		for _, s := range x.sources.Asked() {
-			e.Sources = append(e.Sources, sourceExplained{text(s.Source), s.Binding, s.Outcome, text(s.Reason), text(s.Hint)})
+			e.Sources = append(e.Sources, sourceExplained{text(s.Source), s.Binding, s.Outcome, text(s.Reason), text(s.Hint), ""})
 		}
 		for _, f := range x.facts.List() {
 			e.Facts = append(e.Facts, factExplained{f.Name, text(f.Text)})
 		}
 	}
-	for _, r := range x.refused.requests() {
-		e.NotSent = append(e.NotSent, text(r))
+	if err != nil && x.sources != nil && !slices.ContainsFunc(e.Sources, func(s sourceExplained) bool { return s.Outcome == lookup.OutcomeFound }) {
+		suggestVariables(e.Sources, x.app.env)
 	}
+	e.Requests = x.requests.told()
 	switch {
 	case err == nil:
-	case len(e.NotSent) > 0:
+	case slices.ContainsFunc(e.Requests, func(r requestExplained) bool { return !r.Sent }):
 		e.Stopped = "the answer depends on what is not sent"
 	default:
 		e.Error = &errorExplained{Text: text(err.Error())}
@@ -251,6 +222,9 @@ func (x *explainer) explainRules(routes *config.Routes, u *url.URL) {
 	for _, t := range routes.Explain(u) {
 		matched = t.WhyNot == ""
 		rules = append(rules, ruleExplained{text(t.Rule.Place), t.Rule.HelperName, matched, text(t.WhyNot), t.Rule.BuiltIn})
+	}
+	for _, r := range routes.Behind(u) {
+		rules = append(rules, ruleExplained{text(r.Place), r.HelperName, false, "it is for this URL too, and stands behind the one that is asked", false})
 	}
 	x.note(func(e *explanation) {
 		e.Rules = rules

@@ -71,7 +71,7 @@ func TestExplainCanary(t *testing.T) {
 		{"netrc", "https://netrc.test/", `"helper": "registry"`},
 		{"npmrc", "https://npm.test/x", `"helper": "registry", "config": {"preset": "npm"}`},
 		{"bundler, the token as the user name", "https://gems.test/", `"helper": "registry", "config": {"preset": "rubygems"}`},
-		{"docker's file", "https://docker.test/", `"helper": "oci"`},
+		{"docker's file", reg.URL + image, `"helper": "oci"`},
 		{"remote APIs", "https://a.test/", `"helper": "remoteapis", "config": {"auth_method": "basic_auth", "lookup_chain": [{"source": "env", "name": "LOGIN"}]}`},
 		{"GitHub", "https://a.test/", `"helper": "github", "config": {"lookup_chain": [{"source": "env", "name": "SECRET"}]}`},
 		{"GitHub, raw", "https://raw.a.test/x", `"helper": "github", "config": {"lookup_chain": [{"source": "env", "name": "SECRET"}]}`},
@@ -99,7 +99,7 @@ func TestExplainCanary(t *testing.T) {
 			p.write("app.pem", githubtest.PEM(githubtest.Key()))
 			p.write(".netrc", "machine netrc.test login "+canary+" password x-oauth-basic\n")
 			p.write(".npmrc", "//npm.test/:_authToken="+canary+"\n")
-			p.write(".docker/config.json", `{"auths": {"docker.test": {"auth": "`+base64.StdEncoding.EncodeToString([]byte("alice:"+canary))+`"}}}`)
+			p.write(".docker/config.json", `{"auths": {"`+reg.Host+`": {"auth": "`+base64.StdEncoding.EncodeToString([]byte("alice:"+canary))+`"}}}`)
 			for _, flags := range [][]string{nil, {"--json"}, {"--offline"}} {
 				r := p.explain(append(flags, tt.url)...)
 				for _, form := range forms {

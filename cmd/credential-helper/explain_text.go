@@ -1,17 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"encoding/base64"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/inputs"
 	"github.com/fe055d52/credential-helper/internal/redact"
@@ -28,20 +23,20 @@ func (t text) String() string { return redact.Line(string(t), 1500) }
 
 // An explanation is what is told of a URL. Its keys are documented in docs/explain.md.
 type explanation struct {
-	URL       text              `json:"url"`
-	Config    *configExplained  `json:"config,omitempty"`
-	Rules     []ruleExplained   `json:"rules,omitempty"`
-	Advice    []text            `json:"advice,omitempty"`
-	Scope     text              `json:"scope,omitempty"`
-	Cache     *cacheExplained   `json:"cache,omitempty"`
-	Sources   []sourceExplained `json:"sources,omitempty"`
-	Login     *loginExplained   `json:"login,omitempty"`
-	Facts     []factExplained   `json:"facts,omitempty"`
-	NotSent   []text            `json:"not_sent,omitempty"`
-	Stopped   text              `json:"stopped,omitempty"`
-	NoOpinion text              `json:"no_opinion,omitempty"`
-	Answer    *answerExplained  `json:"answer,omitempty"`
-	Error     *errorExplained   `json:"error,omitempty"`
+	URL       text               `json:"url"`
+	Config    *configExplained   `json:"config,omitempty"`
+	Rules     []ruleExplained    `json:"rules,omitempty"`
+	Advice    []text             `json:"advice,omitempty"`
+	Scope     text               `json:"scope,omitempty"`
+	Cache     *cacheExplained    `json:"cache,omitempty"`
+	Sources   []sourceExplained  `json:"sources,omitempty"`
+	Login     *loginExplained    `json:"login,omitempty"`
+	Facts     []factExplained    `json:"facts,omitempty"`
+	Requests  []requestExplained `json:"requests,omitempty"`
+	Stopped   text               `json:"stopped,omitempty"`
+	NoOpinion text               `json:"no_opinion,omitempty"`
+	Answer    *answerExplained   `json:"answer,omitempty"`
+	Error     *errorExplained    `json:"error,omitempty"`
 }
 
 type configExplained struct {
@@ -84,16 +79,25 @@ type inputExplained struct {
 }
 
 type sourceExplained struct {
-	Source  text           `json:"source"`
-	Binding string         `json:"binding,omitempty"`
-	Outcome lookup.Outcome `json:"outcome"`
-	Reason  text           `json:"reason,omitempty"`
-	Hint    text           `json:"hint,omitempty"`
+	Source     text           `json:"source"`
+	Binding    string         `json:"binding,omitempty"`
+	Outcome    lookup.Outcome `json:"outcome"`
+	Reason     text           `json:"reason,omitempty"`
+	Hint       text           `json:"hint,omitempty"`
+	DidYouMean text           `json:"did_you_mean,omitempty"` // a variable that is set, and named nearly the same
 }
 
 type loginExplained struct {
 	Source   text `json:"source,omitempty"` // empty where there is none, and the rule goes on without
 	Username text `json:"username,omitempty"`
+}
+
+type requestExplained struct {
+	Method string `json:"method"`
+	URL    text   `json:"url"`
+	Sent   bool   `json:"sent"`
+	Status int    `json:"status,omitempty"` // 0 where there was no answer
+	Proxy  text   `json:"proxy,omitempty"`
 }
 
 type factExplained struct {
@@ -115,84 +119,6 @@ type headerExplained struct {
 type errorExplained struct {
 	Text text `json:"text"`
 	Hint text `json:"hint,omitempty"`
-}
-
-// loginOf tells of a credential; goes says that the answer was made with it, or without one.
-func loginOf(c helpers.Credential, goes bool) *loginExplained {
-	if c.Anonymous() && !goes {
-		return nil
-	}
-	return &loginExplained{text(c.Source), text(publicName(c))}
-}
-
-// answerOf tells of the answer that a client is told.
-func answerOf(told helpers.Response, c helpers.Credential, now time.Time) *answerExplained {
-	a := &answerExplained{Headers: []headerExplained{}, Expires: utc(told.Expires)}
-	for _, name := range slices.Sorted(maps.Keys(told.Headers)) {
-		for _, value := range told.Headers[name] {
-			shown := value.Reveal()
-			if len(told.Headers["Docker-Distribution-API-Version"]) == 0 || name != "Accept" && name != "Docker-Distribution-API-Version" {
-				shown = showSecret(value, c)
-			} // else it is what package oci sends to everybody
-			a.Headers = append(a.Headers, headerExplained{name, text(shown)})
-		}
-	}
-	switch {
-	case told.Empty():
-		a.Bazel = fmt.Sprintf("Bazel keeps the answer without headers until %s, and does not look into its own netrc for this URL", clock(told.Expires, now))
-	case told.Expires.IsZero():
-		a.Bazel = "Bazel keeps an answer without an expiry for 30 minutes, unless --credential_helper_cache_duration says otherwise"
-	default:
-		a.Bazel = fmt.Sprintf("Bazel keeps this answer until %s", clock(told.Expires, now))
-	}
-	return a
-}
-
-// showSecret returns what is told of a header's value: its scheme, and of the secret its kind and length.
-func showSecret(value redact.Secret, c helpers.Credential) string {
-	scheme, rest, ok := strings.Cut(value.Reveal(), " ")
-	switch {
-	case ok && scheme == "Bearer":
-		return "Bearer " + redact.Hold(rest).Outline()
-	case ok && scheme == "Basic":
-		login, err := base64.StdEncoding.DecodeString(rest)
-		user, password, both := bytes.Cut(login, []byte(":"))
-		if err == nil && both && len(user) > 0 && string(user) == publicName(c) {
-			return fmt.Sprintf("Basic %s:%s", user, redact.Hold(string(password)).Outline())
-		}
-		return "Basic " + redact.Hold(rest).Outline()
-	}
-	return value.Outline()
-}
-
-// publicName returns the user name of a login, where it is sure to be no secret; "" else. In some logins the token is in its place.
-func publicName(c helpers.Credential) string {
-	name := c.Username
-	switch name {
-	case "", "unset":
-		return ""
-	case "x-access-token", "__token__", "oauth2accesstoken", "oauth2", "token", "_json_key", lookup.TokenUser:
-		return name
-	}
-	secret := c.Secret.Reveal()
-	switch {
-	case secret == "", utf8.RuneCountInString(secret) < 6, strings.EqualFold(secret, "x-oauth-basic"), strings.Contains(name, secret), strings.Contains(secret, name) && len(name) > 8:
-		return "" // the password is none: the name may be the token
-	case len(name) > 40, redact.Scrub(name) != name, redact.Hold(name).Outline() != redact.Hold(strings.Repeat("x", utf8.RuneCountInString(name))).Outline():
-		return ""
-	}
-	digits := strings.Count(strings.Map(func(r rune) rune {
-		if '0' <= r && r <= '9' {
-			return '0'
-		}
-		return r
-	}, name), "0")
-	if len(name) > 16 && digits > len(name)/8 || strings.ContainsFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._-@+", r)
-	}) {
-		return "" // it looks like a token more than like a name
-	}
-	return name
 }
 
 // clock tells when, by the clock on the wall, and in how long.
@@ -380,11 +306,14 @@ func (e explanation) sourceSection() section {
 		if a.Binding != "" && a.Binding != lookup.Default {
 			label += text(" (" + a.Binding + ")")
 		}
-		if a.Reason == "" {
-			s.row(label, "%s", a.Outcome)
-		} else {
-			s.row(label, "%s: %s", a.Outcome, a.Reason)
+		why := because(a.Reason)
+		if a.Hint != "" && a.Outcome != lookup.OutcomeBroken { // that hint is the error's
+			why += " (" + string(a.Hint) + ")"
 		}
+		if a.DidYouMean != "" {
+			why += " (" + string(a.DidYouMean) + " is set; is that the one?)"
+		}
+		s.row(label, "%s%s", a.Outcome, why)
 	}
 	switch {
 	case e.Login == nil:
@@ -400,11 +329,21 @@ func (e explanation) sourceSection() section {
 
 func (e explanation) serverSection() section {
 	s := section{title: "How the answer is made"}
+	for _, r := range e.Requests {
+		became := fmt.Sprint(r.Status)
+		switch {
+		case !r.Sent:
+			became = "not sent (--offline)"
+		case r.Status == 0:
+			became = "no answer"
+		}
+		if r.Proxy != "" {
+			became += ", by way of the proxy " + string(r.Proxy)
+		}
+		s.row("request", "%s %s: %s", r.Method, r.URL, became)
+	}
 	for _, f := range e.Facts {
 		s.row(text(f.Name), "%s", f.Text)
-	}
-	for _, r := range e.NotSent {
-		s.row("not sent", "%s (--offline)", r)
 	}
 	return s
 }
