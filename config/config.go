@@ -21,6 +21,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -131,24 +132,31 @@ type File struct {
 // Parse decodes a file. path names it in errors, which are of type [*strictjson.Error].
 func Parse(path string, data []byte, kinds Kinds, builtIn bool) (File, error) {
 	f := File{Path: path}
-	err := strictjson.Decode(path, data, func(o *strictjson.Object) {
-		var schema string
-		o.String("$schema", &schema)
-		o.Bool("use_defaults", &f.UseDefaults)
-		o.Objects("urls", func(_ int, o *strictjson.Object) {
-			line, _ := o.Pos()
-			r := Rule{BuiltIn: builtIn, Place: fmt.Sprintf("%s:%d", path, line), Text: o.Raw()}
-			if builtIn {
-				r.Place = "built-in"
-			}
-			r.decode(o, kinds)
-			f.Rules = append(f.Rules, r)
-		})
-	})
+	err := strictjson.Decode(path, data, func(o *strictjson.Object) { f.decode(o, kinds, builtIn) })
 	if err != nil {
 		return File{}, err
 	}
 	return f, nil
+}
+
+// Visitor returns the function that visits a file: [strictjson.Describe] learns from it what a file may hold.
+func Visitor(kinds Kinds) func(*strictjson.Object) {
+	return func(o *strictjson.Object) { (&File{}).decode(o, kinds, false) }
+}
+
+func (f *File) decode(o *strictjson.Object, kinds Kinds, builtIn bool) {
+	var schema string
+	o.String("$schema", &schema)
+	o.Bool("use_defaults", &f.UseDefaults)
+	o.Objects("urls", func(_ int, o *strictjson.Object) {
+		line, _ := o.Pos()
+		r := Rule{BuiltIn: builtIn, Place: fmt.Sprintf("%s:%d", f.Path, line), Text: o.Raw()}
+		if builtIn {
+			r.Place = "built-in"
+		}
+		r.decode(o, kinds)
+		f.Rules = append(f.Rules, r)
+	})
 }
 
 func (r *Rule) decode(o *strictjson.Object, kinds Kinds) {
@@ -157,6 +165,8 @@ func (r *Rule) decode(o *strictjson.Object, kinds Kinds) {
 	o.String("host", &pattern)
 	o.String("path", &path)
 	o.String("helper", &r.HelperName)
+	o.Values("helper", slices.Sorted(maps.Keys(kinds))...)
+	o.Needs("helper")
 	host, problem := parseHost(pattern)
 	if problem != "" {
 		o.Failf("host", "%s", problem)

@@ -313,6 +313,9 @@ func (s *Sources) Decode(o *strictjson.Object, key string, bindings ...string) (
 		var name, binding string
 		o.String("source", &name)
 		o.String("binding", &binding)
+		o.Values("source", kindNames()...)
+		o.Values("binding", append(slices.Clip(bindings), "")...)
+		o.Needs("source")
 		kind, known := kinds[name]
 		if !known {
 			o.AllowUnknown()
@@ -334,8 +337,9 @@ func (s *Sources) Decode(o *strictjson.Object, key string, bindings ...string) (
 	return chain, ok
 }
 
-// required reports a mistake where a key of a source is absent or empty.
-func required(o *strictjson.Object, source, key, value string) {
+// required reports a mistake where a key of a source is absent or empty. aliases are keys that may stand in its place.
+func required(o *strictjson.Object, source, key, value string, aliases ...string) {
+	o.Needs(append([]string{key}, aliases...)...)
 	if value == "" {
 		o.Failf(key, "the source %q needs a %q that is not empty", source, key)
 	}

@@ -25,6 +25,7 @@ import (
 func decodeCommand(s *Sources, o *strictjson.Object) Source {
 	c := command{env: s.Env}
 	o.Strings("command", &c.argv)
+	o.Needs("command")
 	switch {
 	case len(c.argv) == 0:
 		o.Failf("command", `the source "command" needs a "command" that is an array of a program and its arguments`)

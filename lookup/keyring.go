@@ -22,7 +22,7 @@ func decodeKeyring(s *Sources, o *strictjson.Object) Source {
 	if service == "" {
 		service = name
 	}
-	required(o, "keyring", "service", service)
+	required(o, "keyring", "service", service, "name")
 	return s.Keyring(service, account)
 }
 

@@ -18,7 +18,7 @@ func decodeStatic(_ *Sources, o *strictjson.Object) Source {
 	if value == "" {
 		value = name
 	}
-	required(o, "static", "value", value)
+	required(o, "static", "value", value, "name")
 	return Static(value)
 }
 

@@ -49,8 +49,10 @@ func decodeApp(options Options, rule helpers.Rule, o *strictjson.Object) *app {
 	o.String("owner", &a.owner)
 	o.Strings("repositories", &a.repositories)
 	o.Object("permissions", func(o *strictjson.Object) { a.permissions = decodePermissions(o) })
+	needApp := []string{"installation_id", "owner", "repositories", "permissions"}
+	o.With("app_id", needApp...)
 	if !own {
-		for _, key := range []string{"installation_id", "owner", "repositories", "permissions"} {
+		for _, key := range needApp {
 			if o.Has(key) {
 				o.Failf(key, `%q is for a GitHub App: it needs an "app_id"`, key)
 			}

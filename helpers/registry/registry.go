@@ -114,6 +114,7 @@ func (h *helper) check(o *strictjson.Object, headerName string) {
 	h.header = "Authorization"
 	switch {
 	case h.method == methodHeader:
+		o.Needs("header_name")
 		h.header = headerName
 		if headerName == "" {
 			o.Failf("header_name", `the auth_method "header" needs a "header_name"`)

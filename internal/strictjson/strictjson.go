@@ -9,6 +9,8 @@
 //
 // A key that was not asked for, a key that stands twice and a value of another type are errors.
 // The first error stands; what is visited after it changes nothing.
+//
+// The same functions say what a document may hold: [Describe] runs them to record what they ask for.
 package strictjson
 
 import (
@@ -40,6 +42,9 @@ func (e *Error) Error() string {
 }
 
 type decoder struct {
+	// describing says that what the visit asks for is recorded, and nothing is wrong (see Describe).
+	describing bool
+
 	file string
 	data string
 	err  *Error
@@ -73,7 +78,7 @@ func (d *decoder) position(offset int) position {
 }
 
 func (d *decoder) fail(offset int, format string, args ...any) {
-	if d.err != nil {
+	if d.err != nil || d.describing {
 		return
 	}
 	offset = min(max(offset, 0), len(d.data))
@@ -124,7 +129,8 @@ func Decode(file string, data []byte, visit func(*Object)) error {
 	return nil
 }
 
-func (d *decoder) visit(value gjson.Result, visit func(*Object)) {
+// object returns the object that value is, before it is visited.
+func (d *decoder) object(value gjson.Result) *Object {
 	o := &Object{d: d, start: value.Index, raw: value.Raw, index: map[string]int{}}
 	value.ForEach(func(k, v gjson.Result) bool {
 		key := k.String()
@@ -135,6 +141,11 @@ func (d *decoder) visit(value gjson.Result, visit func(*Object)) {
 		o.members = append(o.members, member{key: key, keyIndex: k.Index, value: v})
 		return true
 	})
+	return o
+}
+
+func (d *decoder) visit(value gjson.Result, visit func(*Object)) {
+	o := d.object(value)
 	visit(o)
 	if o.open {
 		return
@@ -161,6 +172,7 @@ type Object struct {
 	index   map[string]int // key → its place in members
 	known   []string
 	open    bool
+	shape   *Shape // nil where the object is decoded
 }
 
 type member struct {
@@ -194,6 +206,9 @@ func (o *Object) Has(key string) bool {
 
 // Keys returns the object's keys in the order in which they stand, for an object whose keys are not known beforehand. It does not make them known ones.
 func (o *Object) Keys() []string {
+	if o.shape != nil && len(o.members) == 0 {
+		return []string{AnyKey}
+	}
 	keys := make([]string, len(o.members))
 	for i, m := range o.members {
 		keys[i] = m.key
@@ -211,10 +226,16 @@ func (o *Object) Pos() (line, column int) {
 func (o *Object) Raw() string { return o.raw }
 
 // AllowUnknown accepts keys that were not asked for.
-func (o *Object) AllowUnknown() { o.open = true }
+func (o *Object) AllowUnknown() {
+	o.open = true
+	if o.shape != nil {
+		o.shape.Open = true
+	}
+}
 
 // String decodes a string.
 func (o *Object) String(key string, dst *string) {
+	o.note(key, TypeString)
 	if v, ok := o.get(key, "a string", isString); ok {
 		*dst = v.String()
 	}
@@ -222,6 +243,7 @@ func (o *Object) String(key string, dst *string) {
 
 // Bool decodes true or false.
 func (o *Object) Bool(key string, dst *bool) {
+	o.note(key, TypeBool)
 	if v, ok := o.get(key, "true or false", func(v gjson.Result) bool { return v.IsBool() }); ok {
 		*dst = v.Bool()
 	}
@@ -229,6 +251,7 @@ func (o *Object) Bool(key string, dst *bool) {
 
 // ID decodes an identifier that people write as a string or as a number: a number has to be a whole one, without sign and exponent.
 func (o *Object) ID(key string, dst *string) {
+	o.note(key, TypeID)
 	v, ok := o.get(key, "a string or a number", func(v gjson.Result) bool { return isString(v) || v.Type == gjson.Number })
 	switch {
 	case !ok:
@@ -243,6 +266,7 @@ func (o *Object) ID(key string, dst *string) {
 
 // OneOf decodes a string that is one of allowed.
 func (o *Object) OneOf(key string, dst *string, allowed ...string) {
+	o.note(key, TypeString, allowed...)
 	v, ok := o.get(key, "a string", isString)
 	if !ok {
 		return
@@ -258,6 +282,7 @@ func (o *Object) OneOf(key string, dst *string, allowed ...string) {
 
 // Strings decodes an array of strings.
 func (o *Object) Strings(key string, dst *[]string) {
+	o.note(key, TypeStrings)
 	v, ok := o.get(key, "an array of strings", func(v gjson.Result) bool { return v.IsArray() })
 	if !ok {
 		return
@@ -276,6 +301,10 @@ func (o *Object) Strings(key string, dst *[]string) {
 
 // Object decodes an object by visiting it. visit is not called when key is absent.
 func (o *Object) Object(key string, visit func(*Object)) {
+	if o.shape != nil {
+		o.noteObject(key, TypeObject, visit)
+		return
+	}
 	if v, ok := o.get(key, "an object", func(v gjson.Result) bool { return v.IsObject() }); ok {
 		o.d.visit(v, visit)
 	}
@@ -283,7 +312,7 @@ func (o *Object) Object(key string, visit func(*Object)) {
 
 // ObjectOrEmpty is like Object, but visits an empty object where key is absent.
 func (o *Object) ObjectOrEmpty(key string, visit func(*Object)) {
-	if o.Has(key) {
+	if o.Has(key) || o.shape != nil {
 		o.Object(key, visit)
 		return
 	}
@@ -293,6 +322,10 @@ func (o *Object) ObjectOrEmpty(key string, visit func(*Object)) {
 
 // Objects decodes an array of objects by visiting each.
 func (o *Object) Objects(key string, visit func(i int, o *Object)) {
+	if o.shape != nil {
+		o.noteObject(key, TypeObjects, func(o *Object) { visit(0, o) })
+		return
+	}
 	v, ok := o.get(key, "an array of objects", func(v gjson.Result) bool { return v.IsArray() })
 	if !ok {
 		return
