@@ -78,6 +78,10 @@ func commands() []command {
 			help:    helpSetupKeyring, example: exampleSetupKeyring, run: (*app).setupKeyring,
 		},
 		{
+			name: "schema", group: groupSetUp, summary: "print the JSON schema of configuration files, for editors",
+			help: helpSchema, example: exampleSchema, run: (*app).schema,
+		},
+		{
 			name: "agent-status", flags: flagsAgentStatus, group: groupAgent, summary: "tell what the agent is doing",
 			help: helpAgentStatus, run: (*app).agentStatus,
 		},
