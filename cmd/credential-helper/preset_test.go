@@ -87,6 +87,7 @@ var presetCases = []presetCase{
 	{preset: "stack-gallery", name: "composer, package", config: `"username": "alice"`, vars: galleryVars, path: "/p/acme/app.json"},
 	{preset: "stack-gallery", name: "rubygems", config: `"username": "alice"`, vars: galleryVars, path: "/gems/acme-1.0.gem"},
 	{preset: "stack-gallery", name: "rubygems, API", config: `"username": "alice"`, vars: galleryVars, path: "/api/v1/gems/acme.json"},
+	{preset: "stack-gallery", name: "token of the rule, maven", config: `"username": "alice", "token": "${GALLERY}"`, vars: map[string]string{"GALLERY": "{TOKEN}"}, path: "/maven2/com/acme/app/1.0/app-1.0.jar"},
 	{preset: "stack-gallery", name: "oci", config: `"username": "alice"`, vars: galleryVars, path: "/v2/acme/app/manifests/latest"},
 	{preset: "stack-gallery", name: "token of the rule", config: `"username": "alice", "token": "${GALLERY}"`, vars: map[string]string{"GALLERY": "{TOKEN}"}, path: "/maven2/a.jar"},
 	{preset: "stack-gallery", name: "netrc, maven", files: "-- .netrc --\nmachine {HOST} login alice password {TOKEN}\n", path: "/maven2/a.jar"},
