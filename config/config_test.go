@@ -288,7 +288,7 @@ func TestLoadErrors(t *testing.T) {
 		make func(t *testing.T, path string)
 		want string
 	}{
-		{"malformed", func(t *testing.T, path string) { write(t, path, "{\n\"urls\": [,]}") }, ":2:10: not valid JSON: invalid character ',' looking for beginning of value"},
+		{"malformed", func(t *testing.T, path string) { write(t, path, "{\n\"urls\": [,]}") }, `:2:10: not valid JSON: a value is wanted here, not ","`},
 		{"empty", func(t *testing.T, path string) { write(t, path, "") }, ":1:1: the file is empty; the least it may hold is {}"},
 		{"directory", func(t *testing.T, path string) {
 			if err := os.MkdirAll(path, 0o755); err != nil {

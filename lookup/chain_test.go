@@ -155,7 +155,7 @@ func TestDecode(t *testing.T) {
 		{"unknown binding", `[{"source": "env", "name": "TOKEN", "binding": "pasword"}]`, "", `config.json:1:65: unknown binding "pasword" (did you mean "password"?); this helper knows default, username, password`},
 		{"unknown key", `[{"source": "env", "nmae": "TOKEN"}]`, "", `config.json:1:37: unknown key "nmae" (did you mean "name"?)`},
 		{"no name", `[{"source": "env"}]`, "", `config.json:1:19: the source "env" needs a "name" that is not empty`},
-		{"one key too many", `[{"source": "env", "name": "TOKEN", "path": "x"}]`, "", `config.json:1:54: unknown key "path"`},
+		{"one key too many", `[{"source": "env", "name": "TOKEN", "path": "x"}]`, "", `config.json:1:54: unknown key "path"; known here are binding, host_from, name, source`},
 		{"empty name", `[{"source": "env", "name": ""}]`, "", `config.json:1:45: the source "env" needs a "name" that is not empty`},
 		{"no path", `[{"source": "file"}]`, "", `config.json:1:19: the source "file" needs a "path" that is not empty`},
 		{"no value", `[{"source": "static"}]`, "", `config.json:1:19: the source "static" needs a "value" that is not empty`},
@@ -167,7 +167,7 @@ func TestDecode(t *testing.T) {
 		{"no service", `[{"source": "keyring"}]`, "", `config.json:1:19: the source "keyring" needs a "service" that is not empty`},
 		{"two services", `[{"source": "keyring", "service": "a", "name": "b"}]`, "", `config.json:1:65: "service" and "name" mean the same here; keep "service"`},
 		{"an empty netrc path", `[{"source": "netrc", "path": ""}]`, "", `config.json:1:47: "path" is empty; leave it out to read $NETRC or ~/.netrc`},
-		{"docker has no keys", `[{"source": "docker", "path": "x"}]`, "", `config.json:1:40: unknown key "path"`},
+		{"docker has no keys", `[{"source": "docker", "path": "x"}]`, "", `config.json:1:40: unknown key "path"; known here are binding, source`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			chain, err := decodeChain(newSources(t, nil), tt.chain, Default, Username, Password)

@@ -55,7 +55,7 @@ func (c command) Lookup(ctx context.Context, _ Query) (Values, error) {
 	}
 	out, err := subprocess.Run(ctx, c.env, subprocess.Program{Argv: append([]string{program}, c.argv[1:]...)})
 	if err != nil {
-		return nil, fmt.Errorf("running the program of the source \"command\": %w", err)
+		return nil, helpers.WithHint(fmt.Errorf("running the program of the source \"command\": %w", err), "see what it says by itself: %s", c.argv[0])
 	}
 	text := trimNewline(string(out))
 	if text == "" {

@@ -63,13 +63,13 @@ func TestCommand(t *testing.T) {
 		{"missing on PATH", "", []string{"toool"}, outcome{kind: "broken", err: `finding the program of the source "command": toool: not found on PATH`, hint: usage}},
 		{"missing at its path", "", []string{"./bin/toool"}, outcome{kind: "broken", err: `finding the program of the source "command": ~/bin/toool: no such executable`, hint: usage}},
 		{"a command line", "", []string{"tool --flag"}, outcome{kind: "broken", err: `finding the program of the source "command": tool --flag: not found on PATH`, hint: usage}},
-		{"failure", "echo " + canary + "; echo not logged in >&2; exit 3", []string{"tool"}, outcome{kind: "broken", err: `running the program of the source "command": tool failed (exit status 3): not logged in`}},
-		{"failure that tells the secret", "echo " + canary + "; echo refused " + canary + " >&2; exit 1", []string{"tool"}, outcome{kind: "broken", err: `running the program of the source "command": tool failed (exit status 1): refused [redacted]`}},
-		{"failure that tells a variable", `echo "refused $TOKEN" >&2; exit 1`, []string{"tool"}, outcome{kind: "broken", err: `running the program of the source "command": tool failed (exit status 1): refused [redacted]`}},
-		{"crash", "kill -9 $$", []string{"tool"}, outcome{kind: "broken", err: `running the program of the source "command": tool failed (signal: killed) and did not say why`}},
+		{"failure", "echo " + canary + "; echo not logged in >&2; exit 3", []string{"tool"}, outcome{kind: "broken", err: `running the program of the source "command": tool failed (exit status 3): not logged in`, hint: "see what it says by itself: tool"}},
+		{"failure that tells the secret", "echo " + canary + "; echo refused " + canary + " >&2; exit 1", []string{"tool"}, outcome{kind: "broken", err: `running the program of the source "command": tool failed (exit status 1): refused [redacted]`, hint: "see what it says by itself: tool"}},
+		{"failure that tells a variable", `echo "refused $TOKEN" >&2; exit 1`, []string{"tool"}, outcome{kind: "broken", err: `running the program of the source "command": tool failed (exit status 1): refused [redacted]`, hint: "see what it says by itself: tool"}},
+		{"crash", "kill -9 $$", []string{"tool"}, outcome{kind: "broken", err: `running the program of the source "command": tool failed (signal: killed) and did not say why`, hint: "see what it says by itself: tool"}},
 		{"nothing", "exit 0", []string{"tool"}, outcome{kind: "broken", err: `running the program of the source "command": tool printed nothing`, hint: "it is to print the secret on standard output, or to fail with the reason on standard error"}},
 		{"a newline alone", "echo", []string{"tool"}, outcome{kind: "broken", err: `running the program of the source "command": tool printed nothing`, hint: "it is to print the secret on standard output, or to fail with the reason on standard error"}},
-		{"without end", "exec yes", []string{"tool"}, outcome{kind: "broken", err: `running the program of the source "command": tool printed more than 1048576 bytes`}},
+		{"without end", "exec yes", []string{"tool"}, outcome{kind: "broken", err: `running the program of the source "command": tool printed more than 1048576 bytes`, hint: "see what it says by itself: tool"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := programs(t, map[string]string{"TOKEN": canary})

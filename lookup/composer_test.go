@@ -86,7 +86,7 @@ func TestComposer(t *testing.T) {
 		{"a header without a name", `{"custom-headers": {"composer.acme.test": ["` + canary + `"]}}`, url, wrong("1", "custom-headers")},
 		{"no header's name", `{"custom-headers": {"composer.acme.test": ["` + canary + ` x: y"]}}`, url, outcome{kind: "broken", err: "reading Composer's logins: " + file + ": the custom headers for composer.acme.test: what stands in the place of a header's name is none", hint: `each is "Name: value"`}},
 		{"a header that cannot be", `{"custom-headers": {"composer.acme.test": ["Host: x"]}}`, url, outcome{kind: "broken", err: "reading Composer's logins: " + file + `: the custom headers for composer.acme.test: the header "Host" governs the connection and cannot carry a credential`, hint: `each is "Name: value"`}},
-		{"malformed", "{\n" + canary, url, outcome{kind: "broken", err: "reading Composer's logins: " + file + ":2:1: not valid JSON: invalid character 'c' looking for beginning of object key string"}},
+		{"malformed", "{\n" + canary, url, outcome{kind: "broken", err: "reading Composer's logins: " + file + `:2:1: not valid JSON: a key in double quotes is wanted here, not "c"`}},
 		{"a list", `["` + canary + `"]`, url, outcome{kind: "broken", err: "reading Composer's logins: " + file + ":1:1: a JSON object is wanted here, not an array"}},
 		{"empty", "", url, outcome{kind: "broken", err: "reading Composer's logins: " + file + ":1:1: the file is empty; the least it may hold is {}"}},
 		{"a byte order mark", "\xef\xbb\xbf{}", url, outcome{kind: "broken", err: "reading Composer's logins: " + file + ":1:1: the file begins with a byte order mark; save it as UTF-8 without one"}},
@@ -119,7 +119,7 @@ func TestComposerPlaces(t *testing.T) {
 		{"the old place", "", []string{".composer/auth.json"}, nil, false, found(".composer/auth.json")},
 		{"its own variable", "", []string{"own/auth.json", ".config/composer/auth.json"}, map[string]string{"COMPOSER_HOME": "~/own"}, false, found("own/auth.json")},
 		{"the rule's own", `, "path": "~/mine.json"`, []string{"mine.json", "work/auth.json"}, map[string]string{"COMPOSER_AUTH": auth("var")}, false, found("mine.json")},
-		{"the variable is malformed", "", nil, map[string]string{"COMPOSER_AUTH": canary}, false, outcome{kind: "broken", err: "reading Composer's logins: $COMPOSER_AUTH:1:1: not valid JSON: invalid character 'c' looking for beginning of value"}},
+		{"the variable is malformed", "", nil, map[string]string{"COMPOSER_AUTH": canary}, false, outcome{kind: "broken", err: `reading Composer's logins: $COMPOSER_AUTH:1:1: not valid JSON: a value is wanted here, not "c"; text stands in double quotes`}},
 		{"a directory", "", []string{"work/auth.json/x"}, nil, false, outcome{kind: "broken", err: "reading Composer's logins: reading ~/work/auth.json: it is a directory"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -81,7 +81,7 @@ func (a *app) agentLaunch(args []string) error {
 		return err
 	}
 	if a.standalone() {
-		return fmt.Errorf("$%s is set: there is no agent", env.VarStandalone)
+		return helpers.WithHint(fmt.Errorf("$%s is set: no run uses an agent", env.VarStandalone), "unset it")
 	}
 	client, err := a.agentClient()
 	if err != nil {
@@ -254,11 +254,20 @@ func notRunning(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
+// A quietError says what an error means, in the place of its text.
+type quietError struct {
+	text string
+	err  error
+}
+
+func (e *quietError) Error() string { return e.text }
+func (e *quietError) Unwrap() error { return e.err }
+
 // explainAgent says of an agent that was not reached whether there is one, and what to do.
 func explainAgent(err error) error {
 	switch {
 	case notRunning(err):
-		return helpers.WithHint(fmt.Errorf("no agent runs: %w", err), "get starts it where it is wanted; credential-helper agent-launch starts it now")
+		return helpers.WithHint(&quietError{"no agent runs", err}, "get starts it where it is wanted; credential-helper agent-launch starts it now")
 	case errors.Is(err, cache.ErrUnreachable):
 		return helpers.WithHint(fmt.Errorf("asking the agent: %w", err), "an agent that is stopped or hangs has to be killed; agent-logs shows its process id")
 	}
@@ -318,7 +327,7 @@ func (a *app) agentLogs(args []string) error {
 	}
 	f, err := os.Open(logPath(client.Dir))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no log of an agent at %s", a.env.Display(logPath(client.Dir)))
+		return helpers.WithHint(fmt.Errorf("there is no log of an agent at %s", a.env.Display(logPath(client.Dir))), "an agent that get starts writes one; credential-helper agent-launch starts it now")
 	}
 	if err != nil {
 		return fmt.Errorf("reading the agent's log: %w", err)

@@ -73,7 +73,7 @@ func (a *app) runDocker(args []string) int {
 	var hint *helpers.HintError
 	if errors.As(err, &hint) {
 		for line := range strings.Lines(hint.Hint) {
-			fmt.Fprintf(a.stdout, "hint: %s\n", oneLine(line))
+			fmt.Fprintf(a.stdout, "hint: %s\n", oneLine(strings.TrimSpace(line)))
 		}
 	}
 	return exitError

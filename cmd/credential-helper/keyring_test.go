@@ -67,15 +67,16 @@ func TestKeyringUnlocked(t *testing.T) {
 	}
 	const (
 		noEntry = "credential-helper: the keyring has no entry for service \"test:tokens\"\n"
+		toRead  = noEntry + "hint: credential-helper setup-keyring test:tokens < FILE stores one\n"
 		missing = "credential-helper: https://keyring.test/x: no login found: the keyring has no entry for service \"test:tokens\"\n" +
-			"hint: supply one of these, or set \"on_missing\": \"anonymous\" in the config of the rule at RULES:2\n"
+			"hint: supply it, or set \"on_missing\": \"anonymous\" in the config of the rule at RULES:2\n"
 	)
 	request, fallback := bazelRequest("https://keyring.test/x"), bazelRequest("https://fallback.test/x")
 	bearer := func(token string) string {
 		return `{"headers":{"Authorization":["Bearer ` + token + `"]}}` + "\n"
 	}
 	for _, step := range []keyringStep{
-		{args: "setup-keyring --read test:tokens", code: 1, stderr: noEntry},
+		{args: "setup-keyring --read test:tokens", code: 1, stderr: toRead},
 		{args: "get", stdin: request, code: 1, stderr: missing},
 		{args: "get", stdin: fallback, stdout: bearer("from-variable"), env: []string{"FALLBACK=from-variable"}},
 		{args: "setup-keyring test:tokens", stdin: keyringSecret + "\n", stdout: "Stored secret test:tokens\n"},
@@ -90,7 +91,8 @@ func TestKeyringUnlocked(t *testing.T) {
 		{args: "setup-keyring --read test:tokens", stdout: "two\nlines\n"},
 		{
 			args: "get", stdin: request, code: 1,
-			stderr: "credential-helper: https://keyring.test/x: using the login from keyring service \"test:tokens\": the value has a line break\n",
+			stderr: "credential-helper: https://keyring.test/x: using the login from keyring service \"test:tokens\": the value has a line break\n" +
+				"hint: a secret is one line of text: write it there anew, without what does not belong to it\n",
 		},
 		{
 			args: "setup-keyring test:tokens", stdin: "\n", code: 1,

@@ -243,6 +243,9 @@ func fill(ctx context.Context, a *account, u *url.URL) (helpers.Response, error)
 // noLogin is the error of a rule that needs a login and has none: it says what to do in the helper's words, and in the rule.
 func noLogin(rule *config.Rule, u *url.URL, err error) error {
 	remedy := "supply one of these"
+	if missing := (*lookup.MissingError)(nil); errors.As(err, &missing) && len(missing.Tried) == 1 {
+		remedy = "supply it"
+	}
 	var hint *helpers.HintError
 	if errors.As(err, &hint) {
 		remedy = hint.Hint
@@ -262,7 +265,7 @@ func findCredential(ctx context.Context, rule *config.Rule, u *url.URL) (c helpe
 	values := slices.AppendSeq([]redact.Secret{redact.Hold(c.Username), c.Secret, c.IdentityToken, c.RegistryToken}, maps.Values(c.Headers))
 	for _, value := range values {
 		if err := helpers.CheckHeaderValue(value); err != nil {
-			return helpers.Credential{}, fmt.Errorf("using the login from %s: %w", c.Source, err)
+			return helpers.Credential{}, helpers.WithHint(fmt.Errorf("using the login from %s: %w", c.Source, err), "a secret is one line of text: write it there anew, without what does not belong to it")
 		}
 	}
 	trace.Note(ctx, "using the login from %s", c.Source)

@@ -64,7 +64,9 @@ func (a *app) run(args []string) int {
 	fmt.Fprintf(a.stderr, "credential-helper: %s\n", oneLine(err.Error()))
 	var hint *helpers.HintError
 	if errors.As(err, &hint) {
-		fmt.Fprintf(a.stderr, "hint: %s\n", oneLine(hint.Hint))
+		for line := range strings.Lines(hint.Hint) {
+			fmt.Fprintf(a.stderr, "hint: %s\n", oneLine(strings.TrimSpace(line)))
+		}
 	}
 	var usage *usageError
 	if errors.As(err, &usage) {

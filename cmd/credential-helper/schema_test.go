@@ -113,7 +113,7 @@ var decoderAlone = []*regexp.Regexp{
 	regexp.MustCompile(`"host" takes a host like|a rule with a secret needs a "host"|the host is not|"host" is one host|"host" is empty`),
 	regexp.MustCompile(`"repositories" (has|takes)`),
 	regexp.MustCompile(`"(app_id|installation_id|owner|registry)" (takes|is the name)`), // also 1.0 for a number, which is a whole one to a schema
-	regexp.MustCompile(`^c\.json:\S+ "(token|read_token|username|password)": `), // ${ that does not name a variable
+	regexp.MustCompile(`^c\.json:\S+ "(token|read_token|username|password)": `),         // ${ that does not name a variable
 	regexp.MustCompile(`"realms": |not the name of a permission|header name|NUL byte|is not a host|takes a host`),
 	// What is empty.
 	regexp.MustCompile(`is empty|needs? a "\w+" that is not empty|names none|grants nothing|that is an array of a program`),

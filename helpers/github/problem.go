@@ -83,7 +83,7 @@ func (s *appLogin) status(resp *http.Response) *statusError {
 	body, _ := httpclient.ReadBody(resp)
 	if e.html = isHTML(resp, body); !e.html && gjson.ValidBytes(body) {
 		if message := gjson.GetBytes(body, "message"); message.Type == gjson.String {
-			e.message = redact.Quote(message.Str, maxQuoted)
+			e.message = strings.TrimRight(redact.Quote(message.Str, maxQuoted), ".")
 		}
 	}
 	return e

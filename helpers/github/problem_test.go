@@ -85,11 +85,11 @@ func TestAppErrors(t *testing.T) {
 		},
 		{
 			"repository not granted", `{"app_id": 12345, "owner": "bob", "repositories": ["secret"]}`, nil,
-			"422 Unprocessable Entity: There is at least one repository that does not exist or is not accessible to the parent installation.", `compare "repositories" and "permissions" in the rule with the installation's page`,
+			"422 Unprocessable Entity: There is at least one repository that does not exist or is not accessible to the parent installation", `compare "repositories" and "permissions" in the rule with the installation's page`,
 		},
 		{
 			"permission not granted", `{"app_id": 12345, "owner": "acme", "permissions": {"contents": "write"}}`, nil,
-			"422 Unprocessable Entity: The permissions requested are not granted to this installation.", `compare "repositories" and "permissions"`,
+			"422 Unprocessable Entity: The permissions requested are not granted to this installation", `compare "repositories" and "permissions"`,
 		},
 		{
 			"forbidden otherwise", byID, minting(registrytest.Status(403, `{"message":"the organization has an IP allow list,\n and it's not there: token=abcdefgh"}`)),
@@ -138,7 +138,7 @@ func TestAppErrors(t *testing.T) {
 		{"hangs up", byID, minting(registrytest.Hangup()), "the server closed the connection before its answer was complete", "try again"},
 		{"lookup in trouble", byOwner, func(f *forge) { f.server.SetLookup(registrytest.Status(500, `{}`)) }, "for the installation of the GitHub App 12345 at acme: 500 Internal Server Error", "the server is in trouble"},
 		{"lookup without a number", byOwner, func(f *forge) { f.server.SetLookup(registrytest.Status(200, `{"id": "../x"}`)) }, `for the installation of the GitHub App 12345 at acme: the answer holds no "id" that is a number`, ""},
-		{"nobody there", byID, func(f *forge) { f.server.Close() }, "dial tcp 127.0.0.1:", "is a server running at 127.0.0.1:"},
+		{"nobody there", byID, func(f *forge) { f.server.Close() }, "connecting to 127.0.0.1:", "is a server running at 127.0.0.1:"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newForge(t)

@@ -109,7 +109,7 @@ func choose(challenges []Challenge, registry string) (Challenge, error) {
 	for _, c := range challenges {
 		if c.Scheme == "bearer" {
 			return Challenge{}, helpers.WithHint(fmt.Errorf("the registry %s asks for a Bearer token and names no token endpoint (no realm in its challenge)", registry),
-				"the registry's administrator has to set the realm of its token authentication")
+				realmHint)
 		}
 		if scheme := redact.Quote(c.Scheme, 40); !slices.Contains(offered, scheme) {
 			offered = append(offered, scheme)

@@ -44,7 +44,7 @@ func TestBadPing(t *testing.T) {
 		{"foreign realm", registrytest.Status(401, "", "WWW-Authenticate", `Bearer realm="https://evil.test/token?x=canary"`), "the registry HOST names the token endpoint https://evil.test/token?…, which belongs to another domain; no login is sent there\nhint: if that server may see this registry's login, add \"realms\": [\"evil.test\"] to the rule's config"},
 		{"foreign realm beside Basic", registrytest.Status(401, "", "WWW-Authenticate", `Basic realm="r", Bearer realm="https://evil.test/token"`), "the registry HOST names the token endpoint https://evil.test/token, which belongs to another domain; no login is sent there\nhint: if that server may see this registry's login, add \"realms\": [\"evil.test\"] to the rule's config"},
 		{"http realm", registrytest.Status(401, "", "WWW-Authenticate", `Bearer realm="http://auth.example.com/token"`), "the registry HOST names the token endpoint http://auth.example.com/token, which is not encrypted; no login is sent there\nhint: the registry's administrator has to name an https: realm; for a registry that is asked over http:, set \"allow_http\": true"},
-		{"link-local realm", registrytest.Status(401, "", "WWW-Authenticate", `Bearer realm="http://169.254.169.254/token"`), "the registry HOST names the token endpoint http://169.254.169.254/token, which is a link-local, multicast, unspecified or metadata address; no login is sent there"},
+		{"link-local realm", registrytest.Status(401, "", "WWW-Authenticate", `Bearer realm="http://169.254.169.254/token"`), "the registry HOST names the token endpoint http://169.254.169.254/token, which is a link-local, multicast, unspecified or metadata address; no login is sent there\nhint: the registry's administrator has to set the realm of its token authentication"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := start(t, registrytest.Config{Login: registrytest.Bearer})
@@ -249,7 +249,7 @@ func TestUnreachable(t *testing.T) {
 	}{
 		{"link-local address", "https://169.254.1.1", nil, "the address is 169.254.1.1: no credential is sent to a link-local, multicast or metadata address", "such addresses answer for this machine or this network; is the host 169.254.1.1 spelled right, and what do DNS and the hosts file make of it?"},
 		{"refused", "http://" + closed, nil, "refused", "is a server running at " + closed + ", and is its port right?"},
-		{"proxy that refuses", "https://r.test", behindProxy, "proxyconnect", "that is the proxy which HTTPS_PROXY or HTTP_PROXY names; if r.test needs none, add it to NO_PROXY"},
+		{"proxy that refuses", "https://r.test", behindProxy, "connecting to the proxy: connecting to 127.0.0.1:", "that is the proxy which HTTPS_PROXY or HTTP_PROXY names; if r.test needs none, add it to NO_PROXY"},
 		{"untrusted certificate", secure.URL, nil, "certificate", "if you trust " + secure.Host + ", add the certificate of its authority to the system's store, or (not on macOS and Windows) name its PEM file in SSL_CERT_FILE"},
 		{"plain HTTP", "https://" + plain.Host, nil, "HTTP response to HTTPS client", plain.Host + ` speaks plain HTTP; if that is meant to be, write http:// and set "allow_http": true in the rule's config`},
 		{"no such name", "https://r.test", noName, "no such host", "is the host r.test spelled right, and does it need a VPN or HTTPS_PROXY?"},

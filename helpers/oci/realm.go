@@ -15,6 +15,9 @@ var knownRealms = map[string][]string{
 	"nvcr.io": {"authn.nvidia.com"},
 }
 
+// realmHint is what to do where a registry's own configuration is wrong.
+const realmHint = "the registry's administrator has to set the realm of its token authentication"
+
 // checkRealm returns the token endpoint that a registry names, if the registry's login may be sent there:
 // it is the registry's own host, or of the same registrable domain, or a known pair, or both are this machine, or extra lists it.
 //
@@ -25,14 +28,14 @@ var knownRealms = map[string][]string{
 func checkRealm(registry *url.URL, realm string, extra []string, allowHTTP bool) (*url.URL, error) {
 	u, err := owner.ParseEndpoint(realm)
 	if err != nil {
-		return nil, fmt.Errorf("the registry %s names a token endpoint (realm) that is not usable: %w", registry.Host, err)
+		return nil, helpers.WithHint(fmt.Errorf("the registry %s names a token endpoint (realm) that is not usable: %w", registry.Host, err), realmHint)
 	}
 	shown := redact.Quote(helpers.Display(u), 200)
 	sameHost := u.Hostname() == registry.Hostname()
 	switch {
 	case owner.Refused(u.Hostname()), !sameHost && owner.Forbidden(u.Hostname()):
-		return nil, fmt.Errorf("the registry %s names the token endpoint %s, which is a link-local, multicast, unspecified or metadata address; no login is sent there",
-			registry.Host, shown)
+		return nil, helpers.WithHint(fmt.Errorf("the registry %s names the token endpoint %s, which is a link-local, multicast, unspecified or metadata address; no login is sent there",
+			registry.Host, shown), realmHint)
 	case u.Scheme == "http" && !(helpers.Loopback(u) && helpers.Loopback(registry)) && !(registry.Scheme == "http" && allowHTTP):
 		return nil, helpers.WithHint(fmt.Errorf("the registry %s names the token endpoint %s, which is not encrypted; no login is sent there", registry.Host, shown),
 			`the registry's administrator has to name an https: realm; for a registry that is asked over http:, set "allow_http": true`)

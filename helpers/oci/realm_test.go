@@ -147,8 +147,8 @@ func TestRealmErrors(t *testing.T) {
 hint: if that server may see this registry's login, add "realms": ["evil.test"] to the rule's config`,
 		"http://r.example.com/token": `the registry r.example.com names the token endpoint http://r.example.com/token, which is not encrypted; no login is sent there
 hint: the registry's administrator has to name an https: realm; for a registry that is asked over http:, set "allow_http": true`,
-		"http://169.254.169.254/token": `the registry r.example.com names the token endpoint http://169.254.169.254/token, which is a link-local, multicast, unspecified or metadata address; no login is sent there`,
-		"token":                        `the registry r.example.com names a token endpoint (realm) that is not usable: it is not an absolute URL`,
+		"http://169.254.169.254/token": `the registry r.example.com names the token endpoint http://169.254.169.254/token, which is a link-local, multicast, unspecified or metadata address; no login is sent there` + "\nhint: " + realmHint,
+		"token":                        `the registry r.example.com names a token endpoint (realm) that is not usable: it is not an absolute URL` + "\nhint: " + realmHint,
 	} {
 		if _, err := checkRealm(registry, realm, nil, false); told(err) != want {
 			t.Errorf("%s:\n got %s\nwant %s", realm, told(err), want)

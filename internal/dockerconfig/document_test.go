@@ -98,8 +98,8 @@ func TestDockerReadsIt(t *testing.T) {
 
 func TestMalformed(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
-		{"cut off", "{\n\t\"auths\": {", "config.json:2:12: the JSON is cut off: unexpected EOF"},
-		{"not JSON", "{\n\tauths: {}\n}", "config.json:2:2: not valid JSON: invalid character 'a' looking for beginning of object key string"},
+		{"cut off", "{\n\t\"auths\": {", "config.json:2:12: the JSON is cut off: a bracket, or a quotation mark, is not closed"},
+		{"not JSON", "{\n\tauths: {}\n}", `config.json:2:2: not valid JSON: a key in double quotes is wanted here, not "a"`},
 		{"an array", "[]", "config.json:1:1: a JSON object is wanted here, not an array"},
 		{"store", `{"credsStore": 7}`, `config.json:1:16: "credsStore" takes a string, not a number`},
 		{"helpers", `{"credHelpers": ["x"]}`, `config.json:1:17: "credHelpers" takes an object, not an array`},

@@ -4,6 +4,7 @@ package httpclient
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -175,7 +177,28 @@ func Explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("no answer in time: %w", context.Cause(ctx))
 	}
-	return &textError{redact.Quote(err.Error(), 300), err}
+	return &textError{redact.Quote(plainly(err), 300), err}
+}
+
+// plainly returns the text of a network error in the words of who reads it, rather than of the library's.
+func plainly(err error) string {
+	var (
+		cert *tls.CertificateVerificationError
+		op   *net.OpError
+		dns  *net.DNSError
+		call *os.SyscallError
+	)
+	switch {
+	case errors.As(err, &cert):
+		return "its certificate is not trusted: " + strings.TrimPrefix(cert.Err.Error(), "x509: ")
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "connecting to the proxy: " + plainly(op.Err)
+	case errors.As(err, &op) && op.Op == "dial" && errors.As(op.Err, &dns):
+		return fmt.Sprintf("looking up the host %s: %s", dns.Name, dns.Err)
+	case errors.As(err, &op) && op.Op == "dial" && op.Addr != nil && errors.As(op.Err, &call):
+		return fmt.Sprintf("connecting to %s: %s", op.Addr, call.Err)
+	}
+	return err.Error()
 }
 
 // textError shows a cleaned text and unwraps to the original.

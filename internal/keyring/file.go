@@ -53,7 +53,7 @@ func backend(e *env.Env) (*file, error) {
 	case "file":
 	default:
 		allowed := []string{"system", "file"}
-		return nil, fmt.Errorf(`%s is %s; it takes "system" or "file"%s`, VarBackend, redact.Quote(v, 100), suggest.DidYouMean(v, allowed))
+		return nil, fmt.Errorf(`$%s is "%s"; it takes "system" or "file"%s`, VarBackend, redact.Quote(v, 100), suggest.DidYouMean(v, allowed))
 	}
 	f := &file{}
 	for _, v := range []struct {
@@ -207,7 +207,7 @@ func (f *file) read(e *env.Env, k key) (*contents, error) {
 		text, err = io.ReadAll(plain)
 	}
 	if err != nil {
-		return nil, damaged(shown, "it is not a whole file in age's format: "+redact.Quote(err.Error(), 200))
+		return nil, damaged(shown, "it is not a whole file in age's format")
 	}
 	c := &contents{}
 	d := json.NewDecoder(bytes.NewReader(text))

@@ -159,7 +159,7 @@ func TestFileSettings(t *testing.T) {
 		vars       []string
 		want, hint string
 	}{
-		{"another backend", []string{VarBackend, "fiel"}, `CREDENTIAL_HELPER_KEYRING is fiel; it takes "system" or "file" (did you mean "file"?)`, ""},
+		{"another backend", []string{VarBackend, "fiel"}, `$CREDENTIAL_HELPER_KEYRING is "fiel"; it takes "system" or "file" (did you mean "file"?)`, ""},
 		{"no key", nil, "the keyring is a file (CREDENTIAL_HELPER_KEYRING=file), and nothing says what opens it", "set CREDENTIAL_HELPER_KEYRING_PASSPHRASE_FILE to a file with a passphrase, or CREDENTIAL_HELPER_KEYRING_IDENTITY to a file with an age identity or an SSH private key"},
 		{"two keys", []string{VarPassphraseFile, "passphrase", VarIdentity, "identity"}, "both CREDENTIAL_HELPER_KEYRING_PASSPHRASE_FILE and CREDENTIAL_HELPER_KEYRING_IDENTITY are set; the keyring's file is opened by one", "unset one of them"},
 		{"missing key", []string{VarPassphraseFile, "~/none"}, "the file ~/none that CREDENTIAL_HELPER_KEYRING_PASSPHRASE_FILE names does not exist", ""},
@@ -240,7 +240,7 @@ func TestFileThatDoesNotOpen(t *testing.T) {
 		return b.Bytes()
 	}
 	const reading = "reading the keyring's file ~/k.age: "
-	const notWhole = reading + "it is not a whole file in age's format: "
+	const notWhole = reading + "it is not a whole file in age's format"
 	const notKeyring = reading + "what is encrypted in it is not a keyring"
 	for _, tt := range []struct {
 		name     string

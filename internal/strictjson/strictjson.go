@@ -17,7 +17,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -107,11 +107,11 @@ func Decode(file string, data []byte, visit func(*Object)) error {
 		var syntax *json.SyntaxError
 		switch {
 		case errors.As(err, &syntax) && syntax.Error() == "unexpected end of JSON input":
-			d.fail(len(d.data), "the JSON is cut off: %s", io.ErrUnexpectedEOF)
+			d.fail(len(d.data), "the JSON is cut off: a bracket, or a quotation mark, is not closed")
 		case errors.As(err, &syntax) && strings.HasSuffix(syntax.Error(), "exceeded max depth"):
 			d.fail(int(syntax.Offset)-1, "the JSON is nested too deeply")
 		case errors.As(err, &syntax):
-			d.fail(int(syntax.Offset)-1, "not valid JSON: %s", syntax)
+			d.fail(int(syntax.Offset)-1, "not valid JSON: %s", syntaxMistake(d.data, int(syntax.Offset)-1, syntax.Error()))
 		default:
 			d.fail(0, "not valid JSON: %s", err)
 		}
@@ -156,11 +156,23 @@ func (d *decoder) visit(value gjson.Result, visit func(*Object)) {
 				d.err, d.missing = nil, false
 			}
 			if d.err == nil {
-				d.fail(m.keyIndex, "unknown key %q%s", m.key, suggest.DidYouMean(m.key, o.known))
+				d.fail(m.keyIndex, "unknown key %q%s", m.key, o.instead(m.key))
 			}
 			return
 		}
 	}
+}
+
+// instead returns the known key that is the nearest to one that is not known, or all of them where none is near.
+func (o *Object) instead(key string) string {
+	if near := suggest.DidYouMean(key, o.known); near != "" {
+		return near
+	}
+	known := slices.Sorted(slices.Values(o.known))
+	if known = slices.Compact(known); len(known) == 0 {
+		return ""
+	}
+	return "; known here are " + strings.Join(known, ", ")
 }
 
 // An Object is a JSON object that is being visited.

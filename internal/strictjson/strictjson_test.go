@@ -75,15 +75,25 @@ func TestKeys(t *testing.T) {
 func TestErrors(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
 		{"empty", " \n", "f:1:1: the file is empty; the least it may hold is {}"},
-		{"cut off", "{\n\"name\":", "f:2:8: the JSON is cut off: unexpected EOF"},
-		{"syntax", "{\n  \"name\": x}", "f:2:11: not valid JSON: invalid character 'x' looking for beginning of value"},
-		{"trailing", "{} {}", "f:1:4: not valid JSON: invalid character '{' after top-level value"},
+		{"cut off", "{\n\"name\":", "f:2:8: the JSON is cut off: a bracket, or a quotation mark, is not closed"},
+		{"syntax", "{\n  \"name\": x}", "f:2:11: not valid JSON: a value is wanted here, not \"x\"; text stands in double quotes"},
+		{"trailing", "{} {}", `f:1:4: not valid JSON: the document has ended before this "{"`},
+		{"comment", "{ // x\n}", "f:1:3: not valid JSON: a comment begins here, and JSON has none"},
+		{"comma at the end of a list", "{\"args\": [\"a\",\n]}", `f:2:1: not valid JSON: a comma too many stands before this "]"`},
+		{"comma at the end of an object", `{"on": true, }`, `f:1:14: not valid JSON: a comma too many stands before this "}"`},
+		{"no comma", `{"on": true "name": "x"}`, `f:1:13: not valid JSON: a comma is missing before this "\""`},
+		{"no comma in a list", `{"args": ["a" "b"]}`, `f:1:15: not valid JSON: a comma is missing before this "\""`},
+		{"no colon", `{"on" true}`, `f:1:7: not valid JSON: a colon is wanted behind a key, not "t"`},
+		{"no quotation marks", `{on: true}`, `f:1:2: not valid JSON: a key in double quotes is wanted here, not "o"`},
+		{"no value", `{"on": }`, `f:1:8: not valid JSON: a value is wanted here, not "}"`},
+		{"line break in a string", "{\"name\": \"a\nb\"}", `f:1:12: not valid JSON: a line break or another control character stands in a string; write \n`},
+		{"misspelled", `{"on": ture}`, `f:1:9: not valid JSON: invalid character 'u' in literal true (expecting 'r')`},
 		{"byte order mark", "\ufeff{}", "f:1:1: the file begins with a byte order mark; save it as UTF-8 without one"},
 		{"not an object", " [1]", "f:1:2: a JSON object is wanted here, not an array"},
 		{"null", "null", "f:1:1: a JSON object is wanted here, not null"},
 		{"unknown key", "{\n  \"nmae\": 1}", `f:2:3: unknown key "nmae" (did you mean "name"?)`},
 		{"unknown key in a later element", `{"subs":[{},{"nam":1}]}`, `f:1:14: unknown key "nam" (did you mean "name"?)`},
-		{"nothing near", `{"zebra":1}`, `f:1:2: unknown key "zebra"`},
+		{"nothing near", `{"zebra":1}`, `f:1:2: unknown key "zebra"; known here are args, id, map, mode, name, on, subs`},
 		{"another case", `{"Name":"x"}`, `f:1:2: unknown key "Name" (did you mean "name"?)`},
 		{"twice", `{"name":"a","name":"b"}`, `f:1:13: the key "name" stands twice`},
 		{"type", `{"name": 3}`, `f:1:10: "name" takes a string, not a number`},
@@ -98,7 +108,7 @@ func TestErrors(t *testing.T) {
 		{"value of a key that is not known", `{"map":{"a":"raed"}}`, `f:1:13: "a" takes one of "read", "write", not "raed" (did you mean "read"?)`},
 		{"object element", `{"subs":[3]}`, `f:1:10: "subs" takes an array of objects; this element is a number`},
 		{"own check", `{"subs":[{"name":"bad"}]}`, `f:1:18: a bad name`},
-		{"columns are characters", `{"name":"éé","x":1}`, `f:1:14: unknown key "x"`},
+		{"columns are characters", `{"name":"éé","x":1}`, `f:1:14: unknown key "x"; known here are args, id, map, mode, name, on, subs`},
 		{"too deep", strings.Repeat(`{"name":`, 20000), "f:1:80001: the JSON is nested too deeply"},
 		{"too large", `{"name":"` + strings.Repeat("a", MaxSize) + `"}`, "f:1:1: the file is larger than 1048576 bytes"},
 	} {
@@ -129,7 +139,7 @@ func TestLinear(t *testing.T) {
 		t.Error(err)
 	}
 	var d doc
-	if err := Decode("f", []byte("{"+keys.String()[1:]+"}"), d.visit); err == nil || err.Error() != `f:1:2: unknown key "00000"` {
+	if err := Decode("f", []byte("{"+keys.String()[1:]+"}"), d.visit); err == nil || err.Error() != `f:1:2: unknown key "00000"; known here are args, id, map, mode, name, on, subs` {
 		t.Error(err)
 	}
 	objectsText := `{"list":[` + objects.String()[1:] + `]}`

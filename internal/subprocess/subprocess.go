@@ -43,6 +43,9 @@ func Find(e *env.Env, name string) (string, error) {
 		if path, err := exec.LookPath(name); err == nil && filepath.IsAbs(path) {
 			return path, nil
 		}
+		if info, err := os.Stat(name); err == nil && filepath.IsAbs(name) && info.Mode().IsRegular() {
+			return "", fmt.Errorf("%s: %w: the file is there, and chmod u+x makes it one", e.Display(name), ErrNoExecutable)
+		}
 		return "", fmt.Errorf("%s: %w", e.Display(name), ErrNoExecutable)
 	}
 	for _, dir := range filepath.SplitList(e.Var("PATH")) {
