@@ -52,7 +52,7 @@ var keyringSituations = []situation{
 	{name: "two services", args: []string{"a", "b"}, stdin: "{CANARY}"},
 	{name: "a flag behind the service", args: []string{"a", "--read"}},
 	{name: "an unknown flag", args: []string{"--raed", "a"}},
-	{name: "read and clear", args: []string{"--read", "--clear", "a"}, plain: true},
+	{name: "read and clear", args: []string{"--read", "--clear", "a"}},
 	{name: "a file to read", args: []string{"--file", "x", "--read", "a"}, plain: true},
 	{name: "an empty secret", args: []string{"a"}, stdin: "\n"},
 	{name: "a file that is missing", args: []string{"--file", "none", "a"}, plain: true},

@@ -54,15 +54,15 @@ var situations = map[string][]situation{
 	"install":        installSituations,
 	"uninstall":      uninstallSituations,
 	"setup-keyring":  keyringSituations,
-	"schema":         {{name: "an argument", args: []string{"config.json"}, plain: true}},
+	"schema":         {{name: "an argument", args: []string{"config.json"}}},
 	"agent-launch":   agentLaunchSituations,
 	"agent-logs":     agentLogsSituations,
 	"agent-prune":    agentSituations("--no-such-flag"),
 	"agent-raw":      agentRawSituations,
 	"agent-shutdown": {{name: "an argument", args: []string{"now"}}},
 	"agent-status":   agentSituations("--jsno"),
-	"version":        {{name: "an argument", args: []string{"now"}, plain: true}},
-	"help":           {{name: "an unknown command", args: []string{"gte"}}, {name: "two commands", args: []string{"get", "docker"}, plain: true}},
+	"version":        {{name: "an argument", args: []string{"now"}}},
+	"help":           {{name: "an unknown command", args: []string{"gte"}}, {name: "two commands", args: []string{"get", "docker"}}},
 }
 
 // canary is the secret of all situations.
@@ -296,8 +296,8 @@ func compareGolden(t *testing.T, path, text string) {
 	}
 }
 
-// names are words that an error may begin with though they have a capital.
-var names = []string{"CREDENTIAL_HELPER_", "Bazel", "Docker"}
+// capitals are words that an error may begin with though they have a capital.
+var capitals = []string{"CREDENTIAL_HELPER_", "Bazel", "Docker"}
 
 // jargon is what no error should say: words of the language that the program is written in, and of its libraries.
 var jargon = regexp.MustCompile(`(?i)failed to|unable to|could not be found|%!|<nil>|\bnil\b|panic|goroutine|strconv\.|net/http:|unmarshal|unexpected EOF|errno|\b0x[0-9a-f]{8}`)
@@ -325,7 +325,7 @@ func (x situation) check(t *testing.T, command string, p played) {
 	switch {
 	case !ok:
 		t.Errorf("it does not begin with the program's name: %q", lines[0])
-	case unicode.IsUpper(first) && !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(text, name) }):
+	case unicode.IsUpper(first) && !slices.ContainsFunc(capitals, func(name string) bool { return strings.HasPrefix(text, name) }):
 		t.Errorf("it begins with a capital: %q", text)
 	case len(lines) > 3:
 		t.Errorf("it has %d lines", len(lines))

@@ -52,8 +52,8 @@ func (a *app) setupKeyring(args []string) error {
 	if errors.Is(err, helpers.ErrUnavailable) && !errors.As(err, &hint) {
 		err = helpers.WithHint(err, `CREDENTIAL_HELPER_KEYRING=file uses an encrypted file in its place; or use the source "file" or "env" for this secret`)
 	}
-	if *read && errors.Is(err, helpers.ErrNotFound) {
-		err = helpers.WithHint(err, "credential-helper setup-keyring %s < FILE stores one", redact.Quote(flags.Arg(0), 100))
+	if l.has("read") && errors.Is(err, helpers.ErrNotFound) {
+		err = helpers.WithHint(err, "credential-helper setup-keyring %s < FILE stores one", redact.Quote(l.arg(0), 100))
 	}
 	return err
 }
