@@ -70,6 +70,17 @@ func decodeApp(options Options, rule helpers.Rule, o *strictjson.Object) *app {
 	return a
 }
 
+// setup says how the App's private key is found. It has many lines, which no prompt takes.
+func (a *app) setup(u *url.URL) []helpers.Remedy {
+	if a.ownChain {
+		return a.chain.Setup(u)
+	}
+	return []helpers.Remedy{{
+		Do: "put the private key of the GitHub App " + a.id + ", which its page makes, into $" + privateKeyVariable, Tool: "variable",
+		Lines: []string{"export " + privateKeyVariable + `="$(cat app.private-key.pem)"`},
+	}}
+}
+
 // check reports mistakes in what was decoded.
 func (a *app) check(o *strictjson.Object) {
 	if o.Has("read_config_file") {

@@ -83,7 +83,15 @@ func (h *helper) Credential(ctx context.Context, u *url.URL) (helpers.Credential
 	if h.app != nil {
 		return h.app.credential(ctx, u)
 	}
-	host := Host(u)
+	found, err := h.chainFor(Host(u)).Find(ctx, lookup.Query{URL: u}, func(v lookup.Values) bool { return !v[lookup.Default].IsZero() })
+	if err != nil {
+		return helpers.Credential{}, err
+	}
+	return helpers.Credential{Username: tokenUser, Secret: found.Values[lookup.Default], Source: found.Source}, nil
+}
+
+// chainFor returns the chain that is walked for a host of GitHub's.
+func (h *helper) chainFor(host string) lookup.Chain {
 	chain := h.chain
 	if !h.ownChain {
 		chain = h.sources.GitHubEnvironment(host, lookup.Default)
@@ -91,17 +99,24 @@ func (h *helper) Credential(ctx context.Context, u *url.URL) (helpers.Credential
 	stored := h.sources.GitHubStored(host, lookup.Default)
 	switch {
 	case h.readConfigFile && h.ownChain: // the chain names its own keyring entries
-		chain = append(chain[:len(chain):len(chain)], lookup.Entry{Source: h.sources.GitHubCLI(host), Binding: lookup.Default})
+		return append(chain[:len(chain):len(chain)], lookup.Entry{Source: h.sources.GitHubCLI(host), Binding: lookup.Default})
 	case h.readConfigFile:
-		chain = append(chain, stored...)
+		return append(chain, stored...)
 	case !h.ownChain:
-		chain = append(chain, stored[0])
+		return append(chain, stored[0])
 	}
-	found, err := chain.Find(ctx, lookup.Query{URL: u}, func(v lookup.Values) bool { return !v[lookup.Default].IsZero() })
-	if err != nil {
-		return helpers.Credential{}, err
+	return chain
+}
+
+// Setup implements [helpers.Guided]: the GitHub CLI's login comes first, where it is used at all.
+func (h *helper) Setup(u *url.URL) []helpers.Remedy {
+	switch {
+	case h.app != nil:
+		return h.app.setup(u)
+	case h.ownChain || !h.readConfigFile:
+		return h.chainFor(Host(u)).Setup(u)
 	}
-	return helpers.Credential{Username: tokenUser, Secret: found.Values[lookup.Default], Source: found.Source}, nil
+	return append(h.sources.GitHub(Host(u)).(helpers.Guided).Setup(u), h.sources.GitHubEnvironment(Host(u), lookup.Default)[:1].Setup(u)...)
 }
 
 // Headers implements [helpers.Helper].

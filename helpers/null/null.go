@@ -25,3 +25,6 @@ func (helper) Credential(context.Context, *url.URL) (helpers.Credential, error) 
 func (helper) Headers(context.Context, *url.URL, helpers.Credential) (helpers.Response, error) {
 	return helpers.Response{}, nil
 }
+
+// Setup implements [helpers.Guided]: nothing is missing.
+func (helper) Setup(*url.URL) []helpers.Remedy { return nil }

@@ -149,6 +149,15 @@ func (h *helper) Credential(ctx context.Context, u *url.URL) (helpers.Credential
 	return credential(found)
 }
 
+// Setup implements [helpers.Guided]: a login of docker's comes first, as it is the one that every client of a registry knows.
+func (h *helper) Setup(u *url.URL) []helpers.Remedy {
+	chain := h.chainFor(registryName(u))
+	if h.ownChain {
+		return chain.Setup(u)
+	}
+	return append(lookup.Chain{{Source: h.docker}}.Setup(u), chain.Setup(u)...)
+}
+
 func enough(v lookup.Values) bool {
 	return !v[lookup.RegistryToken].IsZero() || !v[lookup.IdentityToken].IsZero() || !v[lookup.Auth].IsZero() ||
 		v.Named() && !password(v).IsZero()

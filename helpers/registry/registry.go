@@ -185,6 +185,16 @@ func (h *helper) Credential(ctx context.Context, u *url.URL) (helpers.Credential
 	return c, nil
 }
 
+// Setup implements [helpers.Guided].
+func (h *helper) Setup(u *url.URL) []helpers.Remedy {
+	if h.isOCI(u) {
+		if guided, ok := h.oci.(helpers.Guided); ok {
+			return guided.Setup(u)
+		}
+	}
+	return ofKind(h.chain.Setup(u), u)
+}
+
 // explain adds to the error of a chain that found a token, and no user name for it, what is missing.
 func (h *helper) explain(u *url.URL, err error) error {
 	var missing *lookup.MissingError

@@ -100,6 +100,9 @@ func (h *helper) Credential(ctx context.Context, u *url.URL) (helpers.Credential
 	return helpers.Credential{Secret: found.Values[lookup.Default], Source: found.Source}, nil
 }
 
+// Setup implements [helpers.Guided].
+func (h *helper) Setup(u *url.URL) []helpers.Remedy { return h.chain.Setup(u) }
+
 // Headers implements [helpers.Helper].
 func (h *helper) Headers(ctx context.Context, _ *url.URL, c helpers.Credential) (helpers.Response, error) {
 	if c.Anonymous() {
