@@ -10,6 +10,8 @@ type Remedy struct {
 	File string
 	// Lines never contain a secret.
 	Lines []string
+	// And says that it goes with the remedy before it, rather than in its place.
+	And bool
 	// Tool names whose login it is ("npm", "netrc"): a helper whose server speaks many protocols chooses by it. It is empty where it is nobody's.
 	Tool string
 }

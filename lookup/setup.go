@@ -16,12 +16,20 @@ import (
 // Setup returns the remedies of all sources, in the chain's order, each once.
 func (c Chain) Setup(u *url.URL) []helpers.Remedy {
 	var all []helpers.Remedy
+	seen := map[string]bool{}
 	for _, e := range c {
 		guided, ok := e.Source.(helpers.Guided)
 		if !ok {
 			continue
 		}
+		// A user name and a password from two places make one login.
+		half := e.Binding == Password && seen[Username] || e.Binding == Username && seen[Password]
+		seen[e.Binding] = true
 		for _, r := range guided.Setup(u) {
+			r.And = r.And || half && len(all) > 0
+			if e.Binding == Username {
+				r.Do = strings.Replace(r.Do, "the secret", "the user name", 1)
+			}
 			if !slices.ContainsFunc(all, func(other helpers.Remedy) bool { return slices.Equal(other.Lines, r.Lines) }) {
 				all = append(all, r)
 			}
@@ -32,6 +40,12 @@ func (c Chain) Setup(u *url.URL) []helpers.Remedy {
 
 func remedy(tool, do string, lines ...string) []helpers.Remedy {
 	return []helpers.Remedy{{Do: do, Tool: tool, Lines: lines}}
+}
+
+// and returns a remedy of two parts.
+func and(first, second []helpers.Remedy) []helpers.Remedy {
+	second[0].And = true
+	return append(first, second...)
 }
 
 func inFile(tool, file, do string, lines ...string) []helpers.Remedy {
@@ -46,8 +60,11 @@ func (v variable) Setup(*url.URL) []helpers.Remedy {
 	return remedy("variable", "put the secret into $"+v.name+": type or paste it, and press Enter", setVariable(v.name))
 }
 
-// Setup implements [helpers.Guided].
+// Setup implements [helpers.Guided]. What a CI system sets for its jobs, nobody else does.
 func (v hostVariable) Setup(u *url.URL) []helpers.Remedy {
+	if strings.HasPrefix(v.name, "CI_") {
+		return nil
+	}
 	return remedy("variable", fmt.Sprintf("put the secret into $%s, and its server into $%s", v.name, v.host),
 		fmt.Sprintf("export %s=%s", v.host, helpers.Origin(u)), setVariable(v.name))
 }
@@ -126,9 +143,9 @@ func (c cargo) Setup(u *url.URL) []helpers.Remedy {
 	if dir := c.cargoHome(); dir != "" {
 		file = c.Env.Display(filepath.Join(dir, "config.toml"))
 	}
-	return append(
+	return and(
 		inFile("cargo", file, "tell cargo of the registry, unless it knows it by another name", "[registries."+name+"]", fmt.Sprintf(`index = "sparse+%s"`, base(u, "cargo"))),
-		remedy("cargo", "log in with cargo", "cargo login --registry "+name)...,
+		remedy("cargo", "log in with cargo", "cargo login --registry "+name),
 	)
 }
 
@@ -136,7 +153,7 @@ func (c cargo) Setup(u *url.URL) []helpers.Remedy {
 func (c composer) Setup(u *url.URL) []helpers.Remedy {
 	return append(
 		remedy("composer", "give Composer the login", fmt.Sprintf("composer config --global --auth http-basic.%s USER TOKEN", u.Host)),
-		remedy("composer", "or a token alone", fmt.Sprintf("composer config --global --auth bearer.%s TOKEN", u.Host))...,
+		remedy("composer", "give it a token alone", fmt.Sprintf("composer config --global --auth bearer.%s TOKEN", u.Host))...,
 	)
 }
 
@@ -152,7 +169,7 @@ func (d docker) Setup(u *url.URL) []helpers.Remedy {
 	}
 	return append(
 		remedy("docker", "log in with docker", "docker login"+registry),
-		remedy("docker", "or without it", "skopeo login"+hub)...,
+		remedy("docker", "log in without docker", "skopeo login"+hub)...,
 	)
 }
 
@@ -180,7 +197,7 @@ func (j julia) Setup(u *url.URL) []helpers.Remedy {
 	return append(
 		remedy("julia", "log in with Julia, where the server has a package that does it (JuliaHub's, PkgAuthentication)",
 			fmt.Sprintf(`JULIA_PKG_SERVER=%s julia -e 'import PkgAuthentication; PkgAuthentication.authenticate()'`, helpers.Origin(u))),
-		inFile("julia", file, "or put the auth.toml there that the server gives you for download, or a token", `access_token = "TOKEN"`)...,
+		inFile("julia", file, "put the auth.toml there that the server gives you for download, or a token", `access_token = "TOKEN"`)...,
 	)
 }
 
@@ -207,10 +224,10 @@ func (m moonbit) Setup(u *url.URL) []helpers.Remedy {
 	if m.path != "" {
 		file = m.path
 	}
-	return append(
+	return and(
 		inFile("moonbit", file, "give moonbit-registry the login",
 			"[[sources]]", fmt.Sprintf("url = %q", base(u, "moonbit")), "[sources.auth]", `type = "bearer"`, `token = "${MOONBIT_TOKEN}"`),
-		remedy("moonbit", "and the secret to $MOONBIT_TOKEN: type or paste it, and press Enter", setVariable("MOONBIT_TOKEN"))...,
+		remedy("moonbit", "put the secret into $MOONBIT_TOKEN: type or paste it, and press Enter", setVariable("MOONBIT_TOKEN")),
 	)
 }
 
@@ -235,7 +252,7 @@ func (n npmrc) Setup(u *url.URL) []helpers.Remedy {
 	if n.path != "" {
 		file = n.path
 	}
-	token := inFile("npm", file, "or have npm take a token from $NPM_TOKEN", server+":_authToken=${NPM_TOKEN}")
+	token := inFile("npm", file, "have npm take a token from $NPM_TOKEN", server+":_authToken=${NPM_TOKEN}")
 	if n.path != "" {
 		return token
 	}
@@ -262,7 +279,7 @@ func (p pip) Setup(u *url.URL) []helpers.Remedy {
 	at := strings.Replace(base(u, "pypi"), "://", "://USER:TOKEN@", 1)
 	return append(
 		remedy("pip", "give pip the login", "pip config set global.index-url "+at),
-		remedy("pip", "or in a variable", "export PIP_INDEX_URL="+at)...,
+		remedy("pip", "have pip take it from a variable", "export PIP_INDEX_URL="+at)...,
 	)
 }
 

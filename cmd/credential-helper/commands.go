@@ -73,6 +73,10 @@ func commands() []command {
 			help: helpUninstall, run: (*app).uninstall,
 		},
 		{
+			name: "setup-uri", flags: flagsSetupURI, args: "URL", group: groupSetUp, summary: "tell what a URL needs, what is missing, and how to get it",
+			help: helpSetupURI, example: exampleSetupURI, run: (*app).setupURI,
+		},
+		{
 			name: "setup-keyring", flags: flagsSetupKeyring, args: "SERVICE", group: groupSetUp,
 			summary: "store a secret in the system keyring, print it, or remove it",
 			help:    helpSetupKeyring, example: exampleSetupKeyring, run: (*app).setupKeyring,

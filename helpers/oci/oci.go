@@ -155,7 +155,9 @@ func (h *helper) Setup(u *url.URL) []helpers.Remedy {
 	if h.ownChain {
 		return chain.Setup(u)
 	}
-	return append(lookup.Chain{{Source: h.docker}}.Setup(u), chain.Setup(u)...)
+	// A user name is not wanted with a token.
+	chain = slices.DeleteFunc(slices.Clone(chain), func(e lookup.Entry) bool { return e.Binding == lookup.Username })
+	return append(lookup.Chain{{Source: h.docker}}, chain...).Setup(u)
 }
 
 func enough(v lookup.Values) bool {

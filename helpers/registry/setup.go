@@ -124,6 +124,10 @@ func GuessPreset(u *url.URL) (g Guess, ok bool) {
 	found := func(preset, why string) (Guess, bool) { return Guess{preset, why}, preset != "" }
 	for _, w := range hostEnds {
 		if host == w.text || strings.HasSuffix(host, "."+w.text) {
+			// Azure's feeds have several kinds of packages, and the path says which.
+			if kind, why := kindOf(u); w.preset == "nuget" && kind != "" {
+				return found(kind, why)
+			}
 			return found(w.preset, "the host is one of "+w.text)
 		}
 	}
