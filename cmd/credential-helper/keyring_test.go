@@ -66,6 +66,7 @@ func TestKeyringUnlocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	const (
+		stored  = "Stored secret test:tokens\nA rule's \"lookup_chain\" finds it with {\"source\": \"keyring\", \"service\": \"test:tokens\"}\n"
 		noEntry = "credential-helper: the keyring has no entry for service \"test:tokens\"\n"
 		toRead  = noEntry + "hint: credential-helper setup-keyring test:tokens < FILE stores one\n"
 		missing = "credential-helper: https://keyring.test/x: no login found: the keyring has no entry for service \"test:tokens\"\n" +
@@ -79,15 +80,15 @@ func TestKeyringUnlocked(t *testing.T) {
 		{args: "setup-keyring --read test:tokens", code: 1, stderr: toRead},
 		{args: "get", stdin: request, code: 1, stderr: missing},
 		{args: "get", stdin: fallback, stdout: bearer("from-variable"), env: []string{"FALLBACK=from-variable"}},
-		{args: "setup-keyring test:tokens", stdin: keyringSecret + "\n", stdout: "Stored secret test:tokens\n"},
+		{args: "setup-keyring test:tokens", stdin: keyringSecret + "\n", stdout: stored},
 		{args: "setup-keyring --read test:tokens", stdout: keyringSecret},
 		{args: "get", stdin: request, stdout: bearer(keyringSecret)},
 		{args: "get", stdin: fallback, stdout: bearer(keyringSecret), env: []string{"FALLBACK=from-variable"}},
-		{args: "setup-keyring --file " + file + " test:tokens", stdout: "Stored secret test:tokens\n"},
+		{args: "setup-keyring --file " + file + " test:tokens", stdout: stored},
 		{args: "setup-keyring --read test:tokens", stdout: "from-file"},
 		{args: "get", stdin: request, stdout: bearer("from-file")},
 		// Only one line end is not the secret's.
-		{args: "setup-keyring test:tokens", stdin: "two\nlines\n\n", stdout: "Stored secret test:tokens\n"},
+		{args: "setup-keyring test:tokens", stdin: "two\nlines\n\n", stdout: stored},
 		{args: "setup-keyring --read test:tokens", stdout: "two\nlines\n"},
 		{
 			args: "get", stdin: request, code: 1,
@@ -98,6 +99,14 @@ func TestKeyringUnlocked(t *testing.T) {
 			args: "setup-keyring test:tokens", stdin: "\n", code: 1,
 			stderr: "credential-helper: the secret is empty; nothing was stored\nhint: credential-helper setup-keyring --clear SERVICE removes a stored secret\n",
 		},
+		{args: "setup-keyring --read test:tokens", stdout: "two\nlines\n"},
+		// An account's entry is another one.
+		{
+			args: "setup-keyring --account bob test:tokens", stdin: "of-bob\n",
+			stdout: strings.TrimSuffix(stored, "}\n") + ", \"account\": \"bob\"}\n",
+		},
+		{args: "setup-keyring --account bob --read test:tokens", stdout: "of-bob"},
+		{args: "setup-keyring --account bob --clear test:tokens", stdout: "Cleared secret test:tokens\n"},
 		{args: "setup-keyring --read test:tokens", stdout: "two\nlines\n"},
 		{args: "setup-keyring --clear test:tokens", stdout: "Cleared secret test:tokens\n"},
 		{args: "setup-keyring --clear test:tokens", code: 1, stderr: noEntry},

@@ -7,8 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -23,7 +25,7 @@ import (
 
 const helpSetupKeyring = `Stores the secret that comes on standard input, or in FILE, in the system keyring under the name SERVICE,
 where the lookup source {"source": "keyring", "service": "SERVICE"} finds it. One newline at its end is not part of the secret.
-On a terminal the secret is asked for, and not shown.
+On a terminal the secret is asked for, and not shown. What was stored is read back, and compared.
 `
 
 const exampleSetupKeyring = `  $ credential-helper setup-keyring gh:github.com < secret.txt
@@ -33,6 +35,7 @@ const exampleSetupKeyring = `  $ credential-helper setup-keyring gh:github.com <
 `
 
 var flagsSetupKeyring = []option{
+	{name: "account", value: "ACCOUNT", help: "the entry of that account; a source finds it with the key \"account\""},
 	{name: "file", value: "FILE", help: "read the secret from FILE"},
 	{name: "read", help: "print the stored secret to standard output"},
 	{name: "clear", help: "remove the stored secret", or: true},
@@ -59,7 +62,7 @@ func (a *app) setupKeyring(args []string) error {
 }
 
 func (a *app) runKeyring(l *line) error {
-	service, file, read, remove := l.arg(0), l.value("file"), l.has("read"), l.has("clear")
+	service, account, file, read, remove := l.arg(0), l.value("account"), l.value("file"), l.has("read"), l.has("clear")
 	switch {
 	case service == "":
 		return usagef("setup-keyring takes one SERVICE, which is not empty")
@@ -69,7 +72,7 @@ func (a *app) runKeyring(l *line) error {
 
 	switch {
 	case read:
-		secret, err := within(a, func(ctx context.Context) (redact.Secret, error) { return keyring.Get(ctx, a.env, service, "") })
+		secret, err := within(a, func(ctx context.Context) (redact.Secret, error) { return keyring.Get(ctx, a.env, service, account) })
 		if err != nil {
 			return err
 		}
@@ -77,7 +80,7 @@ func (a *app) runKeyring(l *line) error {
 		return err
 	case remove:
 		_, err := within(a, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, keyring.Delete(ctx, a.env, service, "")
+			return struct{}{}, keyring.Delete(ctx, a.env, service, account)
 		})
 		if err != nil {
 			return err
@@ -85,22 +88,90 @@ func (a *app) runKeyring(l *line) error {
 		_, err = fmt.Fprintf(a.stdout, "Cleared secret %s\n", service)
 		return err
 	default:
-		secret, err := a.secretFrom(file)
+		secret, err := a.secretFrom(file, service)
 		if err != nil {
 			return err
 		}
-		err = withPerson(a, promptTime, func(ctx context.Context) error {
-			err := keyring.Set(ctx, a.env, service, "", secret)
-			a.forgetVolatile(ctx)
-			return err
-		})
+		err = withPerson(a, promptTime, func(ctx context.Context) error { return a.storeSecret(ctx, service, account, secret) })
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(a.stdout, "Stored secret %s\n", service)
+		_, err = fmt.Fprintf(a.stdout, "Stored secret %s\nA rule's \"lookup_chain\" finds it with %s\n", service, keyringSource(service, account))
 		return err
 	}
 }
+
+// storeSecret writes an entry of the keyring, and reads it back.
+func (a *app) storeSecret(ctx context.Context, service, account string, secret redact.Secret) error {
+	err := keyring.Set(ctx, a.env, service, account, secret)
+	a.forgetVolatile(ctx)
+	if err != nil {
+		return err
+	}
+	stored, err := keyring.Get(ctx, a.env, service, account)
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading back what was stored: %w", err)
+	case stored.Reveal() != secret.Reveal():
+		return helpers.WithHint(fmt.Errorf("the keyring gives back another secret for service %q than the one that was stored (%d bytes, not %d)", service, len(stored.Reveal()), len(secret.Reveal())),
+			`keep this secret in a file that only you can read, and use the source "file"`)
+	}
+	return nil
+}
+
+// keyringSource is the entry of a lookup chain that finds what was stored.
+func keyringSource(service, account string) string {
+	text := `{"source": "keyring", "service": ` + jsonText(service)
+	if account != "" {
+		text += `, "account": ` + jsonText(account)
+	}
+	return text + "}"
+}
+
+// readHidden reads a line from a terminal that does not show it. Where it is interrupted, the terminal is left as it was:
+// a signal that ended the process would leave one without echo.
+func (a *app) readHidden(terminal *os.File, service string) ([]byte, error) {
+	failed := func(err error) ([]byte, error) {
+		return nil, fmt.Errorf("reading the secret from the terminal: %w", err)
+	}
+	fd := int(terminal.Fd())
+	state, err := term.GetState(fd)
+	if err != nil {
+		return failed(err)
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	fmt.Fprintf(a.stderr, "Secret for %s (it is not shown): ", redact.Line(service, 200))
+	defer fmt.Fprintln(a.stderr)
+	type result struct {
+		data []byte
+		err  error
+	}
+	read := make(chan result, 1)
+	go func() {
+		data, err := term.ReadPassword(fd)
+		read <- result{data, err}
+	}()
+	select {
+	case r := <-read:
+		switch {
+		case r.err != nil && !errors.Is(r.err, io.EOF):
+			return failed(r.err)
+		case len(r.data) >= maxTyped:
+			return nil, helpers.WithHint(fmt.Errorf("a terminal passes on no more than %d bytes of a line, and the secret may be longer", maxTyped), "use --file FILE, or a pipe")
+		}
+		return r.data, nil
+	case <-signals:
+		if err := term.Restore(fd, state); err != nil {
+			return failed(err)
+		}
+		return nil, errors.New("interrupted; nothing was stored")
+	}
+}
+
+// maxTyped is how many bytes of a line a terminal keeps, on Linux; the rest is lost, and nobody is told.
+const maxTyped = 4095
 
 // readSecretFile reads a file that holds a secret. Unlike a configured one it may be a pipe: --file <(pass show name).
 func (a *app) readSecretFile(name string) ([]byte, error) {
@@ -159,7 +230,7 @@ func (a *app) forgetVolatile(ctx context.Context) {
 }
 
 // secretFrom reads a secret from a file, from a person at a terminal, or from standard input.
-func (a *app) secretFrom(file string) (redact.Secret, error) {
+func (a *app) secretFrom(file, service string) (redact.Secret, error) {
 	var data []byte
 	var err error
 	stdin, isFile := a.stdin.(*os.File)
@@ -175,11 +246,8 @@ func (a *app) secretFrom(file string) (redact.Secret, error) {
 		}
 	case isFile && term.IsTerminal(int(stdin.Fd())):
 		// A person types as long as it takes: there is no time limit here.
-		fmt.Fprint(a.stderr, "Secret: ")
-		data, err = term.ReadPassword(int(stdin.Fd()))
-		fmt.Fprintln(a.stderr)
-		if err != nil {
-			return redact.Secret{}, fmt.Errorf("reading the secret from the terminal: %w", err)
+		if data, err = a.readHidden(stdin, service); err != nil {
+			return redact.Secret{}, err
 		}
 	default:
 		data, err = within(a, func(ctx context.Context) (data []byte, err error) {
