@@ -73,6 +73,10 @@ func commands() []command {
 			help: helpUninstall, run: (*app).uninstall,
 		},
 		{
+			name: "init", flags: flagsInit, group: groupSetUp, summary: "propose a first configuration for this workspace",
+			help: helpInit, example: exampleInit, run: (*app).initWorkspace,
+		},
+		{
 			name: "setup-uri", flags: flagsSetupURI, args: "URL", group: groupSetUp, summary: "tell what a URL needs, what is missing, and how to get it",
 			help: helpSetupURI, example: exampleSetupURI, run: (*app).setupURI,
 		},

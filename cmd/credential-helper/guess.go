@@ -14,6 +14,7 @@ type guessedRule struct {
 	host, path     string
 	helper, preset string
 	header         string // of helper remoteapis
+	anonymous      bool   // go on where no login is found
 	why            string // `"npm" in its host`
 }
 
@@ -37,7 +38,7 @@ func guessRule(u *url.URL) guessedRule {
 	case strings.HasPrefix(name, "docker.") || strings.HasPrefix(name, "harbor.") || isContainerHost(name):
 		g.helper, g.why = "oci", "the host's name is that of a container registry"
 	default:
-		g.why = "nothing in the URL tells what kind of server it is: the login is that of your netrc"
+		g.why = "of an unknown kind, with the login in your netrc"
 	}
 	return g
 }
@@ -59,11 +60,18 @@ func (g guessedRule) text() string {
 		b.WriteString(`, "path": ` + jsonText(g.path))
 	}
 	b.WriteString(`, "helper": ` + jsonText(g.helper))
-	switch {
-	case g.preset != "":
-		b.WriteString(`, "config": {"preset": ` + jsonText(g.preset) + `}`)
-	case g.header != "":
-		b.WriteString(`, "config": {"header_name": ` + jsonText(g.header) + `}`)
+	var config []string
+	if g.preset != "" {
+		config = append(config, `"preset": `+jsonText(g.preset))
+	}
+	if g.header != "" {
+		config = append(config, `"header_name": `+jsonText(g.header))
+	}
+	if g.anonymous && g.helper != "oci" { // to oci that goes without saying
+		config = append(config, `"on_missing": "anonymous"`)
+	}
+	if len(config) > 0 {
+		b.WriteString(`, "config": {` + strings.Join(config, ", ") + `}`)
 	}
 	b.WriteString("}")
 	return b.String()
@@ -77,7 +85,7 @@ func (g guessedRule) describe() string {
 	return "helper " + g.helper + ", preset " + g.preset
 }
 
-// file returns a configuration file with rules.
+// rulesFile returns a configuration file with rules.
 func rulesFile(rules []guessedRule) string {
 	lines := make([]string, len(rules))
 	for i, g := range rules {

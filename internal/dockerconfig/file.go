@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/atomicfile"
 	"github.com/fe055d52/credential-helper/internal/env"
 )
 
@@ -116,7 +117,7 @@ func (f *File) write(data []byte) error {
 	if f.info != nil {
 		mode = f.info.Mode().Perm()
 	}
-	return replace(f.Path, data, mode, func(temp *os.File) error {
+	return atomicfile.Replace(f.Path, data, mode, func(temp *os.File) error {
 		if f.info != nil {
 			keepOwner(temp, f.info)
 		}
@@ -129,43 +130,6 @@ func (f *File) write(data []byte) error {
 		}
 		return nil
 	})
-}
-
-// replace writes a file beside path and puts it into its place. ready is called before that, with the file written.
-func replace(path string, data []byte, mode fs.FileMode, ready func(temp *os.File) error) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	temp, err := os.CreateTemp(dir, filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			temp.Close()
-			os.Remove(temp.Name())
-		}
-	}()
-	if _, err := temp.Write(data); err != nil {
-		return err
-	}
-	if err := temp.Chmod(mode); err != nil {
-		return err
-	}
-	// Without this a power cut may leave the new name with nothing in it.
-	if err := temp.Sync(); err != nil {
-		return err
-	}
-	if ready != nil {
-		if err := ready(temp); err != nil {
-			return err
-		}
-	}
-	if err := temp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
 }
 
 // withoutPath drops the path from a file error: it is that of a temporary file, or of one that the message names already.

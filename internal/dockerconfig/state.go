@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/fe055d52/credential-helper/internal/atomicfile"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
@@ -110,7 +111,7 @@ func (s *State) Save() error {
 	if text == s.before || s.before == "" && len(s.Former) == 0 && len(s.Copies) == 0 {
 		return nil
 	}
-	if err := replace(s.path, []byte(text), 0o600, nil); err != nil {
+	if err := atomicfile.Replace(s.path, []byte(text), 0o600, nil); err != nil {
 		return fmt.Errorf("writing %s: %w", s.shown, withoutPath(err))
 	}
 	s.before = text
