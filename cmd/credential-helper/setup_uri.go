@@ -89,8 +89,9 @@ type setupReport struct {
 	Steps []setupStep `json:"steps"`
 	Check string      `json:"check,omitempty"`
 
-	workspace bool
-	guess     string
+	workspace  bool
+	shownPlace string
+	guess      string
 }
 
 type setupRule struct {
@@ -128,7 +129,7 @@ func (a *app) examine(ctx context.Context, u *url.URL) (rep *setupReport, broken
 	rule := d.rule
 	switch {
 	case rule != nil:
-		rep.Rule = &setupRule{rule.Place, rule.HelperName}
+		rep.Rule, rep.shownPlace = &setupRule{rule.Place, rule.HelperName}, a.env.Display(rule.Place)
 		if d.noOpinion != "" {
 			rep.Nothing, rep.OK = redact.Line(d.noOpinion, 500), true
 			return rep, nil, nil
@@ -333,7 +334,7 @@ func (r *setupReport) write(w io.Writer, asJSON bool) error {
 	line("url", "%s", r.URL)
 	switch {
 	case r.Rule != nil:
-		line("rule", "%s, helper %s", r.Rule.Place, r.Rule.Helper)
+		line("rule", "%s, helper %s", r.shownPlace, r.Rule.Helper)
 	case r.Nothing == "":
 		line("rule", "none. Guessed: %s", r.guess)
 	}

@@ -191,3 +191,26 @@ func TestInterruptedSecretLeavesTheTerminalAsItWas(t *testing.T) {
 		})
 	}
 }
+
+func TestInitAsks(t *testing.T) {
+	for answer, want := range map[string]bool{"y\n": true, "yes\n": true, "n\n": false, "\n": false, "\x04": false} {
+		t.Run(answer, func(t *testing.T) {
+			ws := t.TempDir()
+			if err := os.WriteFile(filepath.Join(ws, "MODULE.bazel"), []byte(`f(url = "https://npm.acme.test/x")`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			term := newTerminal(t)
+			wait := term.start([]string{"HOME=" + ws, "CREDENTIAL_HELPER_WORKSPACE_DIRECTORY=" + ws, "CREDENTIAL_HELPER_STANDALONE=1"}, "init")
+			term.waitFor("Write this? [y/N] ")
+			term.typeText(answer)
+			if err := wait(); (err == nil) != want {
+				t.Errorf("%v: %s", err, term.text())
+			}
+			for _, name := range []string{".tweag-credential-helper.json", ".bazelrc"} {
+				if _, err := os.Stat(filepath.Join(ws, name)); (err == nil) != want {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+	}
+}
