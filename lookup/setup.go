@@ -53,7 +53,10 @@ func inFile(tool, file, do string, lines ...string) []helpers.Remedy {
 }
 
 // setVariable is what a shell does to set a variable without its value in the shell's history.
-func setVariable(name string) string { return fmt.Sprintf("read -rs %s && export %s", name, name) }
+// The name comes from a file that others may have written: no line to copy does more than it says.
+func setVariable(name string) string {
+	return fmt.Sprintf("read -rs %s && export %s", Quote(name), Quote(name))
+}
 
 // Setup implements [helpers.Guided].
 func (v variable) Setup(*url.URL) []helpers.Remedy {
@@ -66,7 +69,7 @@ func (v hostVariable) Setup(u *url.URL) []helpers.Remedy {
 		return nil
 	}
 	return remedy("variable", fmt.Sprintf("put the secret into $%s, and its server into $%s", v.name, v.host),
-		fmt.Sprintf("export %s=%s", v.host, helpers.Origin(u)), setVariable(v.name))
+		fmt.Sprintf("export %s=%s", Quote(v.host), helpers.Origin(u)), setVariable(v.name))
 }
 
 // Setup implements [helpers.Guided].
@@ -278,8 +281,8 @@ func (p pesde) Setup(u *url.URL) []helpers.Remedy {
 func (p pip) Setup(u *url.URL) []helpers.Remedy {
 	at := strings.Replace(base(u, "pypi"), "://", "://USER:TOKEN@", 1)
 	return append(
-		remedy("pip", "give pip the login", "pip config set global.index-url "+at),
-		remedy("pip", "have pip take it from a variable", "export PIP_INDEX_URL="+at)...,
+		remedy("pip", "give pip the login", "pip config set global.index-url "+Quote(at)),
+		remedy("pip", "have pip take it from a variable", "export PIP_INDEX_URL="+Quote(at))...,
 	)
 }
 
@@ -346,6 +349,9 @@ func Quote(word string) string {
 
 // quotePath is like Quote, and leaves a "~/" at the beginning for the shell to expand.
 func quotePath(path string) string {
+	if path == "~" {
+		return path
+	}
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		return "~/" + Quote(rest)
 	}

@@ -1,6 +1,7 @@
 package lookup
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -94,5 +95,34 @@ func TestTemplateSetup(t *testing.T) {
 	want := "read -rs A && export A; read -rs B && export B; export SERVER=https://a.test; read -rs JOB && export JOB"
 	if strings.Join(got, "; ") != want {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestLinesToCopyAreQuoted holds that a name from a configuration file does not become a command of its own.
+func TestLinesToCopyAreQuoted(t *testing.T) {
+	s := &Sources{Env: &env.Env{Get: func(string) (string, bool) { return "", false }, Home: "/home/you", Dir: "/home/you"}}
+	const bad = "x'; rm -rf ~ #$(id)`id`"
+	var chain Chain
+	text := `{"chain": [{"source": "env", "name": BAD}, {"source": "env", "name": "A", "host_from": BAD}, {"source": "file", "path": BAD}, {"source": "command", "command": [BAD]},
+		{"source": "keyring", "service": BAD, "account": BAD}, {"source": "pesde", "index": BAD}]}`
+	err := strictjson.Decode("rule", []byte(strings.ReplaceAll(text, "BAD", `"`+bad+`"`)), func(o *strictjson.Object) { chain, _ = s.Decode(o, "chain", Default) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := chain.Setup(mustParse(t, "https://a.test/$(id)/';x"))
+	if len(all) != 6 {
+		t.Errorf("got %d remedies", len(all))
+	}
+	for _, r := range all {
+		for _, line := range r.Lines {
+			// Outside of quotes nothing is left that a shell would act on, but what the lines are made of.
+			outside := regexp.MustCompile(`'[^']*'|\\'`).ReplaceAllString(line, "")
+			if strings.ContainsAny(outside, "#;$`") || strings.Contains(outside, "rm ") {
+				t.Errorf("%s", line)
+			}
+		}
+	}
+	if got := quotePath("~"); got != "~" {
+		t.Errorf("the home directory is quoted as %s", got)
 	}
 }
