@@ -23,7 +23,7 @@ func completionCases() []completionCase {
 	}
 	return []completionCase{
 		{line: "", want: all},
-		{line: "setup", want: []string{"setup-keyring"}},
+		{line: "setup", want: []string{"setup-keyring", "setup-uri"}},
 		{line: "install ", want: []string{"docker"}},
 		{line: "install docker ", want: nil},
 		{line: "install docker --d", want: []string{"--dry-run"}},
