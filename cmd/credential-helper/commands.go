@@ -61,6 +61,10 @@ func commands() []command {
 			help: helpExplain, example: exampleExplain, run: (*app).explain,
 		},
 		{
+			name: "doctor", flags: flagsDoctor, group: groupAsk, summary: "check this installation, and say what to do",
+			help: helpDoctor, example: exampleDoctor, run: (*app).doctor,
+		},
+		{
 			name: "docker", words: wordsDocker, group: groupAsk, summary: "serve Docker's credential helper protocol",
 			help: helpDocker, example: exampleDocker, run: (*app).dockerCommand,
 		},

@@ -56,6 +56,7 @@ var mayImport = []struct {
 	{"config", []string{"helpers"}},
 	{"helpers/...", []string{"helpers", "lookup"}},
 	{"internal/warm", []string{"cache/wire"}},
+	{"internal/doctor", []string{"helpers", "config"}},
 	{"internal/...", []string{"helpers"}},
 	{"examples/...", nil},
 	{"release", nil},

@@ -256,6 +256,14 @@ func (d *Document) Registries(name string) []string {
 	return found
 }
 
+// Helpers returns the registries that have a credential store of their own, in the file's order, and the name of each one's.
+func (d *Document) Helpers() (registries, names []string) {
+	for _, m := range d.helpers() {
+		registries, names = append(registries, m.key), append(names, gjson.Parse(m.value).String())
+	}
+	return registries, names
+}
+
 // SetHelper makes name the credential store of one registry.
 func (d *Document) SetHelper(registry, name string) {
 	if now, ok := d.Helper(registry); ok && now == name {

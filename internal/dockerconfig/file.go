@@ -79,6 +79,14 @@ func follow(path string) (string, error) {
 // Exists reports whether there is a file.
 func (f *File) Exists() bool { return f.info != nil }
 
+// Mode returns the file's mode, 0 where it does not exist.
+func (f *File) Mode() fs.FileMode {
+	if f.info == nil {
+		return 0
+	}
+	return f.info.Mode()
+}
+
 // Writable returns an error for a file that is not to be changed. What its owner made read-only stays as it is, also for root
 // and where the directory would let us put another in its place: such a file is mostly made by a program that makes it again.
 func (f *File) Writable() error {

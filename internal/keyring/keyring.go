@@ -33,6 +33,15 @@ var ErrLocked = errors.New("the keyring is locked")
 // errDismissed is what the library says where a prompt was closed, or could not be shown.
 var errDismissed = errors.New("the keyring was not unlocked: its prompt was closed, or there is nowhere to show it")
 
+// Path returns the file that the keyring is in, and "" where it is the system's.
+func Path(e *env.Env) (string, error) {
+	f, err := backend(e)
+	if f == nil || err != nil {
+		return "", err
+	}
+	return f.path, nil
+}
+
 // Get returns the secret of an entry.
 //
 // The error wraps [helpers.ErrNotFound] where there is no such entry, [helpers.ErrUnavailable] where there is no keyring,
