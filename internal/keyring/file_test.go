@@ -256,6 +256,7 @@ func TestFileThatDoesNotOpen(t *testing.T) {
 		{"identity for a passphrase", files["passphrase"], VarIdentity, "identity", "the identity in ~/identity does not open the keyring's file ~/k.age"},
 		{"empty", nil, VarIdentity, "identity", notWhole},
 		{"foreign", []byte("{}"), VarIdentity, "identity", notWhole},
+		{"a secret", []byte(canary), VarIdentity, "identity", notWhole},
 		{"half", good[:len(good)/2], VarIdentity, "identity", notWhole},
 		{"without its end", good[:len(good)-1], VarIdentity, "identity", notWhole},
 		{"flipped", flipped, VarIdentity, "identity", notWhole},
