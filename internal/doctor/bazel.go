@@ -106,8 +106,8 @@ func (f *findings) line(b Build, workspace string, l line, all *[]assignment, wa
 	if l.backslashes && runtime.GOOS == "windows" {
 		f.broken(l.place+`: Bazel takes a backslash for an escape, and drops it`, "write the path with slashes: C:/tools/credential-helper.exe")
 	}
-	if l.command == "" {
-		f.broken(fmt.Sprintf("%s: the line names no command, so Bazel ignores it", l.place), "write common before it: common "+shownFlag(l.words[0]))
+	if l.command == "" && slices.ContainsFunc(l.words, isHelperWord) {
+		f.broken(fmt.Sprintf("%s: the line names no command, so Bazel ignores it", l.place), "write common before it: common "+shownFlag(l.words[slices.IndexFunc(l.words, isHelperWord)]))
 		return
 	}
 	for i := 0; i < len(l.words); i++ {
@@ -138,6 +138,7 @@ func (f *findings) line(b Build, workspace string, l line, all *[]assignment, wa
 		case flagHelper:
 			if i+1 < len(l.words) && !strings.HasPrefix(l.words[i+1], "-") {
 				f.broken(fmt.Sprintf("%s: what stands behind the space is not part of the path: Bazel reads %s and then another word", l.place, redact.Quote(value, 120)), "put the whole option into quotes")
+				continue
 			}
 			if a, ok := f.assign(b.Env, workspace, b.Executable, l, value); ok {
 				*all = append(*all, a)
@@ -151,6 +152,9 @@ func (f *findings) line(b Build, workspace string, l line, all *[]assignment, wa
 		}
 	}
 }
+
+// isHelperWord reports whether a word is about credential helpers: of others, which may hold a secret, nothing is shown.
+func isHelperWord(word string) bool { return strings.Contains(word, flagHelper) }
 
 // shownFlag shows an option without more of its value than fits.
 func shownFlag(word string) string { return redact.Quote(word, 120) }
@@ -181,6 +185,10 @@ func (f *findings) assign(e *env.Env, workspace, executable string, l line, valu
 	shown := redact.Quote(a.program, 200)
 	if strings.ContainsAny(a.program, "“”‘’\"'") {
 		f.broken(fmt.Sprintf("%s: the program is named with a quotation mark in it: %s", l.place, shown), `use plain quotes, around the whole option: "--credential_helper=HOST=/a path/credential-helper"`)
+		return a, false
+	}
+	if a.program == "" {
+		f.broken(l.place+": no program is named: Bazel refuses the line", "write --"+flagHelper+"=HOST="+programName)
 		return a, false
 	}
 	path, problem, fix := bazelProgram(e, workspace, a.program)
@@ -223,7 +231,7 @@ func badScope(scope string) (problem, fix string) {
 	case port != "":
 		return "has a port; Bazel chooses by the host alone", "write " + strings.TrimSuffix(scope, ":"+port) + " without the port; the rule in the configuration may have it"
 	case strings.Contains(name, "*"):
-		return `has a star elsewhere than in front of a domain`, `write "*.` + host[strings.LastIndexByte(host, '*')+1:] + `", or a line a host`
+		return `has a star elsewhere than in front of a domain`, `write "*.` + strings.TrimPrefix(host[strings.LastIndexByte(host, '*')+1:], ".") + `", or a line a host`
 	case strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-.") != "" && isASCII(name), strings.Contains(name, ".."), strings.HasPrefix(name, "."):
 		return "is not a name of a host", `write it as in "example.com" or "*.example.com"`
 	}
@@ -238,8 +246,6 @@ func isASCII(s string) bool {
 func bazelProgram(e *env.Env, workspace, program string) (path, problem, fix string) {
 	rest, inWorkspace := strings.CutPrefix(program, "%workspace%")
 	switch {
-	case program == "":
-		return "", "is missing: Bazel refuses the line", "write --" + flagHelper + "=HOST=" + programName
 	case inWorkspace:
 		path = filepath.Join(workspace, filepath.FromSlash(rest))
 	case filepath.IsAbs(program):
@@ -353,11 +359,8 @@ func bazelScope(pattern string) string {
 		return name
 	}
 	// What stands before the star of "a*.example.com" Bazel cannot be told.
-	domain, ok := strings.CutPrefix(name[star+1:], ".")
-	if !ok {
-		_, domain, ok = strings.Cut(name[star+1:], ".")
-	}
-	if !ok || !strings.Contains(domain, ".") && strings.Count(name[star+1:], ".") < 1 || domain == "" {
+	domain := strings.TrimPrefix(name[star+1:], ".")
+	if domain == "" || !strings.Contains(name[star+1:], ".") {
 		return ""
 	}
 	return "*." + domain

@@ -51,7 +51,11 @@ func Docker(ctx context.Context, e *env.Env, executable string) []Finding {
 		f.broken(fmt.Sprintf("every user of this machine can write %s (mode %04o), and so name a program that docker runs", file.Shown, mode), "chmod 600 "+file.Shown)
 	}
 	if len(plain) > 0 {
-		f.warn(fmt.Sprintf("%s stand in plain text in %s: %s", count(len(plain), "login"), file.Shown, strings.Join(plain, ", ")),
+		stand := "stand"
+		if len(plain) == 1 {
+			stand = "stands"
+		}
+		f.warn(fmt.Sprintf("%s %s in plain text in %s: %s", count(len(plain), "login"), stand, file.Shown, strings.Join(plain, ", ")),
 			programName+" install docker --import moves them into the keyring")
 	}
 	f.stores(e, doc, file.Shown, executable)

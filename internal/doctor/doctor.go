@@ -125,7 +125,7 @@ func (c Check) run(ctx context.Context) []Finding {
 	select {
 	case found := <-done:
 		return found
-	case <-time.After(50 * time.Millisecond):
+	case <-time.After(min(50*time.Millisecond, c.Limit/10)):
 	}
 	doing := rec.Slow()
 	if doing == "" {

@@ -66,17 +66,10 @@ func Variables(e *env.Env, bad []error) []Finding {
 		case 0:
 			f.ok("no variable of this program is set")
 		default:
-			f.ok("%s of this program set, with values that it takes", isSet(set))
+			f.ok("%s of this program: all known, with values that it takes", count(set, "variable"))
 		}
 	}
 	return f
-}
-
-func isSet(n int) string {
-	if n == 1 {
-		return "1 variable is"
-	}
-	return fmt.Sprintf("%d variables are", n)
 }
 
 func withoutPrefix(names []string, prefix string) []string {
@@ -133,12 +126,12 @@ func Proxies(e *env.Env, files []config.File, proxy func(*http.Request) (*url.UR
 			continue
 		}
 		u, err := url.Parse(v)
-		if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
-			// HOST:PORT without a scheme is taken for http://.
+		if !strings.Contains(v, "://") { // HOST:PORT is taken for http://HOST:PORT
 			u, err = url.Parse("http://" + v)
 		}
-		if err != nil || u.Host == "" || u.Hostname() == "" {
-			f.broken(fmt.Sprintf("$%s does not name a proxy, and is not used", name), "write it as http://HOST:PORT")
+		// An @ that is not the end of user info: the password has a character that has to be written in another way. What is taken for the host may be a part of it.
+		if err != nil || u.Hostname() == "" || u.User == nil && strings.Contains(v, "@") || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
+			f.broken(fmt.Sprintf("$%s does not name a proxy, and is not used", name), "write it as http://HOST:PORT; in a user name and a password, write %2F for /, %40 for @ and so on")
 			continue
 		}
 		shown := u.Scheme + "://" + u.Host

@@ -41,8 +41,12 @@ func (f *findings) covered(e *env.Env, r *config.Rule, before []*config.Rule, pa
 		if !first.Covers(r) {
 			continue
 		}
-		text := fmt.Sprintf("the rule at %s (%s) never answers: the one at %s (%s) comes first and takes all of its URLs", e.Display(r.Place), describe(r), e.Display(first.Place), describe(first))
-		if strings.HasPrefix(first.Place, path+":") {
+		place, own := strings.CutPrefix(first.Place, path+":")
+		if own {
+			place = "line " + place
+		}
+		text := fmt.Sprintf("the rule at %s (%s) never answers: the one at %s (%s) comes first and takes all of its URLs", e.Display(r.Place), describe(r), e.Display(place), describe(first))
+		if own {
 			f.warn(text, "move the narrower rule before the wider one, or remove it")
 		} else {
 			f.note(text, "this is right where the workspace is to decide; Docker reads your own file alone")
@@ -261,17 +265,16 @@ func templateVariables(text string) []string {
 // variables reports environment variables that a rule wants and that are not set.
 func (f *findings) variables(e *env.Env, r *config.Rule, s sources) {
 	var missing []string
-	sure := len(s.all) > 0 && !s.open // that the rule has no login
+	fails := false                    // for certain, whatever else there is
+	sure := len(s.all) > 0 && !s.open // that there is nothing else
 	for _, x := range s.all {
 		switch {
 		case x.Kind == "value":
-			unset := false
 			for _, name := range templateVariables(x.Value) {
 				if e.Var(name) == "" {
-					missing, unset = append(missing, name), true
+					missing, fails = append(missing, name), true
 				}
 			}
-			sure = sure && unset || unset
 		case x.Kind == "env" && e.Var(x.Name) == "":
 			missing = append(missing, x.Name)
 		case x.Kind == "static" && x.Binding == "username":
@@ -285,12 +288,10 @@ func (f *findings) variables(e *env.Env, r *config.Rule, s sources) {
 	}
 	slices.Sort(missing)
 	missing = slices.Compact(missing)
-	for i, name := range missing {
-		if set, ok := e.Get(name); ok && set == "" {
-			missing[i] = name + " (which is set, but empty)"
-		}
-	}
 	verb := "is not set"
+	if _, ok := e.Get(missing[0]); ok {
+		verb = "is set, but empty,"
+	}
 	if len(missing) > 1 {
 		verb = "are not set"
 	}
@@ -301,7 +302,7 @@ func (f *findings) variables(e *env.Env, r *config.Rule, s sources) {
 			return
 		}
 	}
-	if sure {
+	if fails || sure {
 		f.note(text+": there is no login for it", "export "+strings.Join(missing, ", ")+" where the build runs")
 	} else {
 		f.note(text+", beside other sources", "export it, if it is meant to be used here")
