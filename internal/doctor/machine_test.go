@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"debug/buildinfo"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -388,6 +390,13 @@ func TestIdentify(t *testing.T) {
 	}
 	if what, same := identify(self, self); same || !strings.HasPrefix(what, "another program: ") {
 		t.Errorf("the test is %q, %v", what, same)
+	}
+	want, err := buildinfo.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := readBuildInfo(self); !ok || got.Path != want.Path || got.Main != want.Main || !reflect.DeepEqual(got.Settings, want.Settings) {
+		t.Errorf("read %+v, want %+v", got, want)
 	}
 	m := newMachine(t)
 	m.write("bin/x", string(bytes.Repeat([]byte("\x7fELF"), 100)), 0o755)

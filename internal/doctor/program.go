@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"debug/buildinfo"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -112,8 +111,8 @@ func otherNames(e *env.Env, executable string) string {
 
 // identify says what an executable is, by what the Go toolchain recorded in it: it is not run. same reports whether it is a copy of own, or of its version.
 func identify(path, own string) (what string, same bool) {
-	info, err := buildinfo.ReadFile(path)
-	if err != nil {
+	info, ok := readBuildInfo(path)
+	if !ok {
 		return "another program", false
 	}
 	version := info.Main.Version
