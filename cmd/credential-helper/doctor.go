@@ -13,6 +13,7 @@ import (
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/place"
 	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/fe055d52/credential-helper/internal/trace"
 )
 
 const helpDoctor = `Checks the program and its names on PATH, the configuration files and what their rules mean together, .bazelrc, docker's configuration,
@@ -164,7 +165,7 @@ func (a *app) examine(ctx context.Context, budget time.Duration, online bool) []
 		}},
 		{Subject: "docker", Limit: allowed(fileTime), Run: func(ctx context.Context) []doctor.Finding { return doctor.Docker(ctx, e, executable) }},
 		{Subject: "keyring", Limit: allowed(keyringTime), Run: func(ctx context.Context) []doctor.Finding { return doctor.Keyring(ctx, e, rules) }},
-		{Subject: "agent", Limit: allowed(agentTime), Run: func(context.Context) []doctor.Finding { return doctor.CheckAgent(e, a.lookAtAgent()) }},
+		{Subject: "agent", Limit: allowed(agentTime), Run: func(ctx context.Context) []doctor.Finding { return doctor.CheckAgent(e, a.lookAtAgent(ctx)) }},
 		{Subject: "variables", Limit: allowed(fileTime), Run: func(context.Context) []doctor.Finding { return doctor.Variables(e, a.badValues()) }},
 		{Subject: "directories", Limit: allowed(fileTime), Run: func(context.Context) []doctor.Finding { return doctor.Directories(e) }},
 		{Subject: "proxy", Limit: allowed(fileTime), Run: func(context.Context) []doctor.Finding {
@@ -200,7 +201,7 @@ func (a *app) badValues() []error {
 }
 
 // lookAtAgent asks the agent what it is. One of another build answers that too, and is let alone.
-func (a *app) lookAtAgent() doctor.Agent {
+func (a *app) lookAtAgent(ctx context.Context) doctor.Agent {
 	kind, _, _ := strings.Cut(a.env.Var(env.VarCache), ":")
 	switch {
 	case a.standalone():
@@ -214,7 +215,9 @@ func (a *app) lookAtAgent() doctor.Agent {
 	}
 	defer client.Close()
 	found := doctor.Agent{Dir: client.Dir}
+	end := trace.Step(ctx, "asking the agent")
 	status, err := agentStatus(client)
+	end(err)
 	if err != nil {
 		found.Err, found.NotRunning = explainAgent(err), notRunning(err)
 		return found
