@@ -104,7 +104,7 @@ func (f *findings) width(e *env.Env, r *config.Rule) {
 	if whole && end != "" && (!icann || suffix != end) {
 		return
 	}
-	example := "evil." + end
+	var example string
 	switch {
 	case !whole && end != "":
 		example = strings.ReplaceAll(name, "*", "evil-")
