@@ -49,6 +49,8 @@ func CheckAgent(e *env.Env, a Agent) []Finding {
 	switch {
 	case a.NotRunning:
 		f.note("not running", "nothing to do: the first get that has something to keep starts it")
+	case a.Err != nil && a.Dir == "":
+		f.fail(Warning, fmt.Errorf("answers are not kept: %w", a.Err), fmt.Sprintf("set HOME or XDG_RUNTIME_DIR, or $%s to a path that is not too long", env.VarSocket))
 	case a.Err != nil:
 		f.fail(Warning, fmt.Errorf("answers are not kept: %w", a.Err), programName+" agent-logs tells more; answers are right without it, and slower")
 	case !a.SameBuild:

@@ -61,6 +61,10 @@ type Build struct {
 func Bazel(ctx context.Context, b Build) []Finding {
 	var f findings
 	e, workspace := b.Env, b.Env.Workspace()
+	if workspace == "" {
+		f.note("there is no working directory any more: nothing to check", "cd into the workspace")
+		return f
+	}
 	if !isWorkspace(workspace) {
 		f.ok("no workspace here (no MODULE.bazel or WORKSPACE from %s upward): nothing to check", e.Display(workspace))
 		return f

@@ -75,7 +75,7 @@ func (rc *bazelrc) read(e *env.Env, workspace, path string, importing []string, 
 		rc.found.broken(fmt.Sprintf("%s imports %s, which does not exist: Bazel stops there", from, shown), "make the file, or write try-import")
 		return
 	case err != nil:
-		rc.found.broken(fmt.Sprintf("reading %s: %s", shown, err), "Bazel has to read it as well; correct its permissions")
+		rc.found.broken(fmt.Sprintf("reading %s: %s", shown, err), "it has to be a file that you and Bazel can read")
 		return
 	}
 	rc.files = append(rc.files, shown)

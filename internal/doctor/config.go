@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/fe055d52/credential-helper/config"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/place"
+	"github.com/fe055d52/credential-helper/internal/strictjson"
 	"github.com/fe055d52/credential-helper/internal/trace"
 )
 
@@ -44,7 +46,11 @@ func ReadFiles(ctx context.Context, e *env.Env, kinds config.Kinds) *Files {
 		file, found, err := config.Read(e, path, kinds, named)
 		switch {
 		case err != nil:
-			f.fail(Broken, err, "correct that line; docs/configuration.md has the keys, and nothing is served until then")
+			fix := "it has to be a file that you can read"
+			if mistake := (*strictjson.Error)(nil); errors.As(err, &mistake) {
+				fix = "correct that line (docs/configuration.md has the keys)"
+			}
+			f.fail(Broken, err, fix+"; nothing is served until then")
 		case found:
 			files.Good = append(files.Good, file)
 			f.ok("%s is valid: %s%s", e.Display(path), count(len(file.Rules), "rule"), withDefaults(file))

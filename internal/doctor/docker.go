@@ -27,7 +27,7 @@ func Docker(ctx context.Context, e *env.Env, executable string) []Finding {
 	}
 	file, err := dockerconfig.Read(e)
 	if err != nil {
-		f.fail(Broken, err, "correct its permissions; docker reads it as well")
+		f.fail(Broken, err, "it has to be a file that you can read; docker fails as well")
 		return f
 	}
 	if !file.Exists() {
