@@ -34,7 +34,7 @@ func completionCases() []completionCase {
 		{line: "get --", want: []string{"--help"}},
 		{line: "agent-prune --a", want: []string{"--all"}},
 		{line: "agent-launch --s", want: nil}, // what is hidden stays so
-		{line: "help doc", want: []string{"docker"}},
+		{line: "help dock", want: []string{"docker"}},
 		{line: "help docker ", want: nil},
 		{line: "completion ", want: []string{"bash", "fish", "zsh"}},
 		{line: "setup-keyring --file sec", want: []string{"secret one", "secret.txt"}},

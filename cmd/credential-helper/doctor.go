@@ -17,7 +17,7 @@ import (
 )
 
 const helpDoctor = `Checks the program and its names on PATH, the configuration files and what their rules mean together, .bazelrc, docker's configuration,
-the keyring, the agent, and the environment. A line a finding: ok, note, warning or broken, what it is about, and behind → what to do.
+the keyring, the agent, and the environment. A line a finding: ok, note, warning or broken, what it is about, and behind an arrow what to do.
 The exit status is 1 where something is broken. It changes nothing, starts nothing and asks nothing of you, and shows no secret.
 `
 

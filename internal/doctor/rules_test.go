@@ -151,7 +151,7 @@ func TestReadFiles(t *testing.T) {
 	m.write(user, "{\n\"urlz\": []}", 0o600)
 	read(
 		"ok /ws/.tweag-credential-helper.json is valid: 0 rules, and the built-in ones",
-		`broken /home/.config/credential-helper/config.json:2:1: unknown key "urlz" (did you mean "urls"?) → correct that line; …`,
+		`broken /home/.config/credential-helper/config.json:2:1: unknown key "urlz" (did you mean "urls"?) → correct that line (docs/configuration.md has the keys); nothing is served until then`,
 	)
 	m.write(user, "{}", 0o666)
 	read(
