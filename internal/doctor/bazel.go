@@ -185,6 +185,9 @@ func (f *findings) assign(e *env.Env, workspace, executable string, l line, valu
 			f.broken(fmt.Sprintf("%s: %s %s: Bazel refuses it", l.place, redact.Quote(strconv.Quote(scope), 80), problem), fix)
 			return a, false
 		}
+		if a.scope != scope {
+			f.warn(fmt.Sprintf("%s: %s has capitals: Bazel compares letter by letter, and URLs have small ones", l.place, redact.Quote(strconv.Quote(scope), 80)), "write "+redact.Quote(a.scope, 80))
+		}
 	}
 	shown := redact.Quote(a.program, 200)
 	if strings.ContainsAny(a.program, "“”‘’\"'") {

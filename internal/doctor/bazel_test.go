@@ -57,6 +57,10 @@ func TestBazel(t *testing.T) {
 			want: []string{"warning /ws/.bazelrc:1 is for bazel test alone: builds do not ask for files.example.com → write common in the place of test", "warning " + uncovered + add},
 		},
 		{
+			name: "capitals", bazelrc: "common --credential_helper=Files.example.com=credential-helper",
+			want: []string{`warning /ws/.bazelrc:1: "Files.example.com" has capitals: Bazel compares letter by letter, and URLs have small ones → write files.example.com`, "ok Bazel asks …"},
+		},
+		{
 			name: "no command", bazelrc: "--remote_header=x=" + canary + " --credential_helper=files.example.com=credential-helper",
 			want: []string{
 				"broken /ws/.bazelrc:1: the line names no command, so Bazel ignores it → write common before it: common --credential_helper=files.example.com=credential-helper",
@@ -204,6 +208,21 @@ func TestTokenize(t *testing.T) {
 	if _, _, lost := tokenize(`x C:\tools\y`); !lost {
 		t.Error("lost backslashes are not noticed")
 	}
+}
+
+// FuzzBazel holds that whatever stands in .bazelrc, the check comes to an end, says what to do about each mistake, and shows nothing of options that are not its own.
+func FuzzBazel(f *testing.F) {
+	f.Add("common --credential_helper=a.test=x\nimport %workspace%/.bazelrc\n")
+	f.Add("--credential_helper=\"a b\nbuild:x --credential_helper_timeout=1s \\\n --credential_helper *.a=~/b # c")
+	f.Add("common -credential_helper --experimental_credential_helper= --credential-helper")
+	f.Fuzz(func(t *testing.T, text string) {
+		m := newMachine(t)
+		m.write("ws/.bazelrc", "common --remote_header=x="+canary+" --credential_helper=b.test=credential-helper\n"+text, 0o600)
+		found := Bazel(t.Context(), Build{Env: m.env(), System: m.at("none"), Executable: m.executable(), Files: m.rules(workspaceFile, `{"host": "a.test", "helper": "registry"}`), Budget: time.Second})
+		if len(m.show(found)) == 0 {
+			t.Error("nothing was found")
+		}
+	})
 }
 
 func TestBazelScope(t *testing.T) {
