@@ -105,7 +105,7 @@ func isWorkspace(dir string) bool {
 // line checks one line, and adds what it assigns.
 func (f *findings) line(b Build, workspace string, l line, all *[]assignment, wait *time.Duration, waitPlace *string) {
 	if l.unclosed {
-		f.broken(fmt.Sprintf("%s: a quote is not closed: Bazel takes the rest of the line as one word, and does not say so", l.place), "close it, or remove it")
+		f.warn(fmt.Sprintf("%s: a quote is not closed: Bazel takes the rest of the line as one word, and does not say so", l.place), "close it, or remove it")
 	}
 	if l.backslashes && runtime.GOOS == "windows" {
 		f.broken(l.place+`: Bazel takes a backslash for an escape, and drops it`, "write the path with slashes: C:/tools/credential-helper.exe")
@@ -180,13 +180,13 @@ func bazelDuration(text string) (time.Duration, bool) {
 func (f *findings) assign(e *env.Env, workspace, executable string, l line, value string) (a assignment, ok bool) {
 	a = assignment{place: l.place, command: l.command, config: l.config, program: value}
 	if scope, program, scoped := strings.Cut(value, "="); scoped {
-		a.scope, a.program = strings.ToLower(scope), program
+		a.scope, a.program = scope, program
 		if problem, fix := badScope(a.scope); problem != "" {
 			f.broken(fmt.Sprintf("%s: %s %s: Bazel refuses it", l.place, redact.Quote(strconv.Quote(scope), 80), problem), fix)
 			return a, false
 		}
-		if a.scope != scope {
-			f.warn(fmt.Sprintf("%s: %s has capitals: Bazel compares letter by letter, and URLs have small ones", l.place, redact.Quote(strconv.Quote(scope), 80)), "write "+redact.Quote(a.scope, 80))
+		if lower := strings.ToLower(scope); lower != scope {
+			f.warn(fmt.Sprintf("%s: %s has capitals: Bazel compares letter by letter, and URLs have small ones", l.place, redact.Quote(strconv.Quote(scope), 80)), "write "+redact.Quote(lower, 80))
 		}
 	}
 	shown := redact.Quote(a.program, 200)

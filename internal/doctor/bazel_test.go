@@ -58,7 +58,7 @@ func TestBazel(t *testing.T) {
 		},
 		{
 			name: "capitals", bazelrc: "common --credential_helper=Files.example.com=credential-helper",
-			want: []string{`warning /ws/.bazelrc:1: "Files.example.com" has capitals: Bazel compares letter by letter, and URLs have small ones → write files.example.com`, "ok Bazel asks …"},
+			want: []string{`warning /ws/.bazelrc:1: "Files.example.com" has capitals: Bazel compares letter by letter, and URLs have small ones → write files.example.com`, "warning " + uncovered + " (Files.example.com does not)" + add},
 		},
 		{
 			name: "no command", bazelrc: "--remote_header=x=" + canary + " --credential_helper=files.example.com=credential-helper",
@@ -104,7 +104,7 @@ func TestBazel(t *testing.T) {
 			name: "quotes, spaces, hyphens", rules: []string{}, bazelrc: "common --credential_helper='a.test=credential-helper\ncommon --credential_helper=a.test=/my tools/x\ncommon –credential_helper=a.test=x\n" +
 				"common --credential-helper=a.test=x\ncommon --credential_helper",
 			want: []string{
-				"broken /ws/.bazelrc:1: a quote is not closed: Bazel takes the rest of the line as one word, and does not say so → close it, or remove it",
+				"warning /ws/.bazelrc:1: a quote is not closed: Bazel takes the rest of the line as one word, and does not say so → close it, or remove it",
 				"broken /ws/.bazelrc:2: what stands behind the space is not part of the path: Bazel reads a.test=/my and then another word → put the whole option into quotes",
 				"broken /ws/.bazelrc:3: –credential_helper=a.test=x is no option: it does not begin with two hyphens → write --credential_helper=HOST=PROGRAM",
 				"broken /ws/.bazelrc:4: Bazel has no option --credential-helper → write --credential_helper",
