@@ -132,7 +132,7 @@ func TestDistributionBasic(t *testing.T) {
 		"login required", fromEnv + `, "on_missing": "fail"`, "/v2/alice/app/manifests/v1",
 		[]string{asAlice},
 		"credential-helper: http://HOST/v2/alice/app/manifests/v1: no login found: $REG_PASS is not set; found only a value for \"username\", which is not enough\n" +
-			"hint: supply one of these, or set \"on_missing\": \"anonymous\" in the config of the rule at RULES:1\n",
+			"hint: credential-helper setup-uri http://HOST/v2/alice/app/manifests/v1 tells how, or set \"on_missing\": \"anonymous\" in the config of the rule at RULES:1\n",
 	}.test(t, registry)
 }
 

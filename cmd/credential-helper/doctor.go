@@ -62,7 +62,7 @@ func (a *app) doctor(args []string) error {
 		patient.env = without(a.env, env.VarLogging)
 	}
 	found, err := withinTime(&patient, budget, func(ctx context.Context) ([]doctor.Finding, error) {
-		return a.examine(ctx, budget, l.has("online")), nil
+		return a.diagnose(ctx, budget, l.has("online")), nil
 	})
 	if err != nil {
 		return err
@@ -136,8 +136,8 @@ func without(e *env.Env, name string) *env.Env {
 	return &less
 }
 
-// examine runs all checks.
-func (a *app) examine(ctx context.Context, budget time.Duration, online bool) []doctor.Finding {
+// diagnose runs all checks.
+func (a *app) diagnose(ctx context.Context, budget time.Duration, online bool) []doctor.Finding {
 	e := a.env
 	e.Workspace() // is found once, before several ask for it
 	executable, err := a.executable()

@@ -70,7 +70,7 @@ func TestKeyringUnlocked(t *testing.T) {
 		noEntry = "credential-helper: the keyring has no entry for service \"test:tokens\"\n"
 		toRead  = noEntry + "hint: credential-helper setup-keyring test:tokens < FILE stores one\n"
 		missing = "credential-helper: https://keyring.test/x: no login found: the keyring has no entry for service \"test:tokens\"\n" +
-			"hint: supply it, or set \"on_missing\": \"anonymous\" in the config of the rule at RULES:2\n"
+			"hint: credential-helper setup-uri https://keyring.test/x tells how, or set \"on_missing\": \"anonymous\" in the config of the rule at RULES:2\n"
 	)
 	request, fallback := bazelRequest("https://keyring.test/x"), bazelRequest("https://fallback.test/x")
 	bearer := func(token string) string {
@@ -150,7 +150,7 @@ func TestKeyringAbsent(t *testing.T) {
 	const (
 		none    = "there is no keyring here: no D-Bus session bus (neither $DBUS_SESSION_BUS_ADDRESS nor a socket $XDG_RUNTIME_DIR/bus)"
 		missing = "credential-helper: https://fallback.test/x: no login found: " + none + "; $FALLBACK is not set\n" +
-			"hint: supply one of these, or set \"on_missing\": \"anonymous\" in the config of the rule at RULES:3\n"
+			"hint: credential-helper setup-uri https://fallback.test/x tells how, or set \"on_missing\": \"anonymous\" in the config of the rule at RULES:3\n"
 		noStore = "credential-helper: " + none + "\n" +
 			"hint: CREDENTIAL_HELPER_KEYRING=file uses an encrypted file in its place; or use the source \"file\" or \"env\" for this secret\n"
 	)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fe055d52/credential-helper/cache"
@@ -242,9 +243,9 @@ func fill(ctx context.Context, a *account, u *url.URL) (helpers.Response, error)
 
 // noLogin is the error of a rule that needs a login and has none: it says what to do in the helper's words, and in the rule.
 func noLogin(rule *config.Rule, u *url.URL, err error) error {
-	remedy := "supply one of these"
-	if missing := (*lookup.MissingError)(nil); errors.As(err, &missing) && len(missing.Tried) == 1 {
-		remedy = "supply it"
+	remedy := fmt.Sprintf("credential-helper setup-uri %s://%s/ tells how", u.Scheme, u.Host)
+	if shown := helpers.Display(u); !strings.Contains(shown, "…") {
+		remedy = fmt.Sprintf("credential-helper setup-uri %s tells how", shown)
 	}
 	var hint *helpers.HintError
 	if errors.As(err, &hint) {
