@@ -256,10 +256,13 @@ func (m maven) login(ctx context.Context, file mavenFile, server *element, id st
 
 // interpolate replaces ${env.NAME} and ${user.home} in what stands at e. Maven leaves others as they are, and sends them so.
 func (m maven) interpolate(shown string, e *element, text string) (string, error) {
-	var b strings.Builder
+	var b expansion
 	for {
 		before, rest, found := strings.Cut(text, "${")
 		b.WriteString(before)
+		if b.over {
+			return "", errTooLong(fmt.Sprintf("%s:%d", shown, e.line))
+		}
 		if !found {
 			return b.String(), nil
 		}
@@ -278,9 +281,9 @@ func (m maven) interpolate(shown string, e *element, text string) (string, error
 			if !ok {
 				return "", helpers.WithHint(fmt.Errorf("%s:%d: ${%s} stands for $%s, which is not set", shown, e.line, name, variable), "set the environment variable %s", variable)
 			}
-			b.WriteString(value)
+			b.variable(value)
 		case name == "user.home":
-			b.WriteString(m.Env.Home)
+			b.variable(m.Env.Home)
 		default:
 			return "", helpers.WithHint(fmt.Errorf("%s:%d: ${%s} is a property that only Maven knows", shown, e.line, name), "write ${env.NAME}")
 		}

@@ -211,8 +211,11 @@ func (m moonbit) login(shown string, source moonbitSource) (Values, error) {
 
 // expand replaces each ${NAME} by the environment variable. One that is not set, or empty, is an error: it never becomes an empty secret.
 func (m moonbit) expand(shown, source, text string) (string, error) {
-	var out strings.Builder
+	var out expansion
 	for {
+		if out.over {
+			return "", errTooLong(shown)
+		}
 		before, rest, ok := strings.Cut(text, "${")
 		name, after, closed := strings.Cut(rest, "}")
 		if !ok || !closed {
@@ -230,7 +233,8 @@ func (m moonbit) expand(shown, source, text string) (string, error) {
 			}
 			return "", helpers.WithHint(fmt.Errorf("reading %s: the login for the source %q uses ${%s}, and $%s is %s", shown, source, name, name, state), "export %s", name)
 		}
-		out.WriteString(before + value)
+		out.WriteString(before)
+		out.variable(value)
 		text = after
 	}
 }

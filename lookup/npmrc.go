@@ -189,16 +189,22 @@ func (n npmrc) file(ctx context.Context, c *npmConfig, path string, read func(co
 		}
 		key := line.key
 		if strings.Contains(key, "${") {
-			key, _ = npmExpand(key, c.get)
+			var over bool
+			if key, _, over = npmExpand(key, c.get); over {
+				continue // it names no host that is asked for
+			}
 		}
 		options[key] = npmOption{value: line.value, where: where}
 	}
 	return options, nil
 }
 
-// resolve returns the path that an option names.
+// resolve returns the path that an option names; "" where it can be none.
 func (n npmrc) resolve(c *npmConfig, path string) string {
-	path, _ = npmExpand(strings.TrimSpace(path), c.get)
+	path, _, over := npmExpand(strings.TrimSpace(path), c.get)
+	if over {
+		return ""
+	}
 	if rest, ok := strings.CutPrefix(path, "~/"); ok && n.Env.Home != "" {
 		return filepath.Join(n.Env.Home, rest)
 	}
@@ -228,12 +234,12 @@ func (c *npmConfig) merge(options map[string]npmOption) {
 
 // registry returns the URL of the registry that packages come from if nothing else is said; nil where it is none.
 func (c *npmConfig) registry() *url.URL {
-	text, undefined := npmExpand(c.options["registry"].value, c.get)
+	text, undefined, over := npmExpand(c.options["registry"].value, c.get)
 	if text == "" {
 		text = "https://npmjs.org/"
 	}
 	l, _, ok := parseLoginURL(text)
-	if !ok || undefined != "" {
+	if !ok || undefined != "" || over {
 		return nil
 	}
 	return l.url
@@ -333,8 +339,11 @@ func (c *npmConfig) value(level, name string) (string, error) {
 	if slices.Contains([]string{"true", "false", "null", "undefined"}, text) {
 		return "", nil
 	}
-	text, undefined := npmExpand(text, c.get)
-	if undefined != "" {
+	text, undefined, over := npmExpand(text, c.get)
+	switch {
+	case over:
+		return "", errTooLong(option.where)
+	case undefined != "":
 		return "", helpers.WithHint(fmt.Errorf("reading %s: %s is not set", option.where, undefined), "set it, or write ${NAME?} for a variable that may be absent")
 	}
 	return text, nil

@@ -74,14 +74,14 @@ func npmText(text string) string {
 
 // npmExpand puts variables in for ${NAME} and ${NAME?}, as npm does (https://github.com/npm/cli/blob/latest/workspaces/config/lib/env-replace.js):
 // of an odd number of backslashes before one the last keeps it as it is, and each two of the rest are one.
-// undefined tells of the first variable that is not set and may not be absent.
-func npmExpand(text string, get func(string) (string, bool)) (expanded, undefined string) {
-	var b strings.Builder
+// undefined tells of the first variable that is not set and may not be absent. What is longer than [expansion] has it is cut short, and over is true.
+func npmExpand(text string, get func(string) (string, bool)) (expanded, undefined string, over bool) {
+	var b expansion
 	for {
 		start := strings.Index(text, "${")
 		if start < 0 {
 			b.WriteString(text)
-			return b.String(), undefined
+			return b.String(), undefined, b.over
 		}
 		before, rest := text[:start], text[start+2:]
 		end := strings.IndexAny(rest, "${}?")
@@ -109,7 +109,7 @@ func npmExpand(text string, get func(string) (string, bool)) (expanded, undefine
 		}
 		switch {
 		case set:
-			b.WriteString(value)
+			b.variable(value)
 		case slashes%2 == 1, !optional:
 			b.WriteString(text[start : len(text)-len(text2)])
 			if slashes%2 == 0 && undefined == "" {

@@ -203,10 +203,13 @@ func (n nuget) login(e nugetItem, name string) (f feed, types string, err error)
 
 // expandPercent replaces %NAME% in a value. As with NuGet, what is not set stays as it is; but a value that is a variable and nothing else is meant to be one.
 func (n nuget) expandPercent(at nugetItem, value string) (string, error) {
-	var b strings.Builder
+	var b expansion
 	for rest := value; ; {
 		before, after, found := strings.Cut(rest, "%")
 		b.WriteString(before)
+		if b.over {
+			return "", errTooLong(fmt.Sprintf("%s:%d", at.shown, at.line))
+		}
 		if !found {
 			return b.String(), nil
 		}
@@ -219,13 +222,13 @@ func (n nuget) expandPercent(at nugetItem, value string) (string, error) {
 		text, ok := n.Env.Get(name)
 		switch {
 		case ok:
-			b.WriteString(text)
+			b.variable(text)
 			rest = behind
 		case value == "%"+name+"%":
 			return "", helpers.WithHint(fmt.Errorf("%s:%d: %s stands for the environment variable %s, which is not set", at.shown, at.line, value, name), "set the environment variable %s", name)
 		default:
 			b.WriteString("%" + name)
-			rest = "%" + behind
+			rest = after[len(name):]
 		}
 	}
 }
@@ -234,15 +237,17 @@ func (n nuget) expandPercent(at nugetItem, value string) (string, error) {
 func decodeXMLName(name string) string {
 	var units []uint16
 	for rest := name; rest != ""; {
-		hex, behind, closed := strings.Cut(strings.TrimPrefix(rest, "_x"), "_")
-		if v, err := strconv.ParseUint(hex, 16, 32); closed && strings.HasPrefix(rest, "_x") && err == nil && (len(hex) == 4 || len(hex) == 8) {
-			if len(hex) == 8 {
-				units = utf16.AppendRune(units, rune(v&0x7fffffff))
-			} else {
-				units = append(units, uint16(v))
+		if code, escape := strings.CutPrefix(rest, "_x"); escape {
+			hex, behind, closed := strings.Cut(code, "_")
+			if v, err := strconv.ParseUint(hex, 16, 32); closed && err == nil && (len(hex) == 4 || len(hex) == 8) {
+				if len(hex) == 8 {
+					units = utf16.AppendRune(units, rune(v&0x7fffffff))
+				} else {
+					units = append(units, uint16(v))
+				}
+				rest = behind
+				continue
 			}
-			rest = behind
-			continue
 		}
 		r, size := utf8.DecodeRuneInString(rest)
 		units, rest = utf16.AppendRune(units, r), rest[size:]
