@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -216,11 +215,8 @@ func cratesVariable(name string) string { return strings.ToLower(strings.Replace
 // cargoHome returns $CARGO_HOME, or what it is where it is not set; "" where there is no home directory.
 func (s *Sources) cargoHome() string {
 	dir := s.Env.Var("CARGO_HOME")
-	switch {
-	case dir == "":
+	if dir == "" {
 		return s.home(".cargo")
-	case !filepath.IsAbs(dir):
-		return filepath.Join(s.Env.Dir, dir)
 	}
-	return filepath.Clean(dir)
+	return s.absolute(dir)
 }

@@ -137,7 +137,7 @@ func (c composer) places(ctx context.Context) (places []composerPlace, looked []
 		return true, add(shown, data)
 	}
 	if c.path != "" {
-		path, err := c.Env.Expand(c.path)
+		path, err := c.expandPath(c.path)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", c.path, err)
 		}

@@ -112,7 +112,7 @@ func known(ids []string) string {
 func (m maven) files(ctx context.Context) (files []mavenFile, looked []string, err error) {
 	var paths []string
 	if m.path != "" {
-		path, err := m.Env.Expand(m.path)
+		path, err := m.expandPath(m.path)
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading Maven's settings %s: %w", m.path, err)
 		}

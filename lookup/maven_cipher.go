@@ -59,7 +59,7 @@ func (m maven) decrypt(ctx context.Context, inner string) (string, error) {
 		}
 		if next := root.value("relocation"); next != "" {
 			// Maven takes it from the home directory where it begins with ~, else from the working directory.
-			if path, err = m.Env.Expand(next); err != nil {
+			if path, err = m.expandPath(next); err != nil {
 				return "", fmt.Errorf("reading the master password: %s: %w", shown, err)
 			}
 			continue

@@ -103,7 +103,7 @@ func (m moonbit) find(shown string, data []byte, u *url.URL) (Values, error) {
 // read returns the file, and its name as people write it.
 func (m moonbit) read(ctx context.Context) (data []byte, shown string, err error) {
 	if m.path != "" {
-		path, err := m.Env.Expand(m.path)
+		path, err := m.expandPath(m.path)
 		if err != nil {
 			return nil, "", fmt.Errorf("reading moonbit-registry's %s: %w", m.path, err)
 		}

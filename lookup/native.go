@@ -42,6 +42,9 @@ func (s *Sources) readProject(ctx context.Context, path string) (data []byte, sh
 
 func (s *Sources) readFile(ctx context.Context, path string) (data []byte, info fs.FileInfo, shown string, found bool, err error) {
 	shown = s.Env.Display(path)
+	if !filepath.IsAbs(path) {
+		return nil, nil, shown, false, nil // see absolute
+	}
 	end := trace.Step(ctx, "reading %s", shown)
 	data, info, err = s.Env.ReadFile(path, maxNative)
 	end(err)
@@ -97,12 +100,28 @@ func (s *Sources) home(elem ...string) string {
 	return filepath.Join(append([]string{s.Env.Home}, elem...)...)
 }
 
-// absolute returns a path as a tool takes it that is started in the working directory.
+// absolute returns a path as a tool takes it that is started in the working directory. It stays relative, and so is not read,
+// where files of that directory are not to be.
 func (s *Sources) absolute(path string) string {
-	if filepath.IsAbs(path) {
+	if filepath.IsAbs(path) || s.UserOnly {
 		return filepath.Clean(path)
 	}
 	return filepath.Join(s.Env.Dir, path)
+}
+
+// expandPath is like [env.Env.Expand], for the path of a file that a rule names, or a variable.
+// Where the files of the project and of the working directory are not to be read, one of these is not found.
+func (s *Sources) expandPath(path string) (string, error) {
+	expanded, err := s.Env.Expand(path)
+	if err != nil || !s.UserOnly {
+		return expanded, err
+	}
+	elsewhere := *s.Env
+	elsewhere.Dir = ""
+	if fixed, err := elsewhere.Expand(path); err != nil || !filepath.IsAbs(fixed) || strings.HasPrefix(path, "%workspace%") {
+		return "", helpers.NotFoundf("%s is in the working directory, or in the workspace, which is not looked into here", path)
+	}
+	return expanded, nil
 }
 
 // notThere says that none of the files that were looked for exists; without says why none was looked for.

@@ -13,7 +13,6 @@ import (
 	"github.com/git-lfs/go-netrc/netrc"
 
 	"github.com/fe055d52/credential-helper/helpers"
-	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
@@ -27,7 +26,7 @@ const maxNetrc = 256 << 10
 // The file's "default" entry is used only where "use_default" is true: it names no host,
 // and its password would go to every host that a rule covers.
 func decodeNetrc(s *Sources, o *strictjson.Object) Source {
-	n := netrcFile{env: s.Env}
+	n := netrcFile{Sources: s}
 	o.String("path", &n.path)
 	o.Bool("use_default", &n.useDefault)
 	if o.Has("path") && n.path == "" {
@@ -37,7 +36,7 @@ func decodeNetrc(s *Sources, o *strictjson.Object) Source {
 }
 
 // Netrc returns the source that reads the user's netrc file, without its "default" entry.
-func (s *Sources) Netrc() Source { return netrcFile{env: s.Env} }
+func (s *Sources) Netrc() Source { return netrcFile{Sources: s} }
 
 // netrcFile reads logins from a netrc file, as ftp, curl and git do (https://everything.curl.dev/usingcurl/netrc.html).
 //
@@ -45,7 +44,7 @@ func (s *Sources) Netrc() Source { return netrcFile{env: s.Env} }
 // It supplies user name and password together. A value in double quotes is taken without them, with \" \\ \n \r \t inside as curl reads them;
 // white space in a value, quoted or not, is not supported. "account" and macros are read over.
 type netrcFile struct {
-	env        *env.Env
+	*Sources
 	path       string
 	useDefault bool
 }
@@ -59,11 +58,11 @@ func (n netrcFile) Lookup(_ context.Context, q Query) (Values, error) {
 		return nil, err
 	}
 	for _, path := range paths {
-		data, _, err := n.env.ReadFile(path, maxNetrc)
+		data, _, err := n.Env.ReadFile(path, maxNetrc)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		shown := n.env.Display(path)
+		shown := n.Env.Display(path)
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", shown, err)
 		}
@@ -71,7 +70,7 @@ func (n netrcFile) Lookup(_ context.Context, q Query) (Values, error) {
 	}
 	shown := make([]string, len(paths))
 	for i, path := range paths {
-		shown[i] = n.env.Display(path)
+		shown[i] = n.Env.Display(path)
 	}
 	if len(shown) == 1 {
 		return nil, helpers.NotFoundf("%s does not exist", shown[0])
@@ -83,21 +82,21 @@ func (n netrcFile) Lookup(_ context.Context, q Query) (Values, error) {
 func (n netrcFile) paths() ([]string, error) {
 	path := n.path
 	if path == "" {
-		path = n.env.Var("NETRC")
+		path = n.Env.Var("NETRC")
 	}
 	if path != "" {
-		expanded, err := n.env.Expand(path)
+		expanded, err := n.expandPath(path)
 		if err != nil {
 			return nil, fmt.Errorf("reading the netrc file %s: %w", path, err)
 		}
 		return []string{expanded}, nil
 	}
-	if n.env.Home == "" {
+	if n.Env.Home == "" {
 		return nil, helpers.NotFoundf("there is no netrc file: $NETRC is not set, and there is no home directory")
 	}
 	var paths []string
 	for _, name := range []string{"~/.netrc", "~/_netrc"} {
-		path, err := n.env.Expand(name)
+		path, err := n.expandPath(name)
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", name, err)
 		}

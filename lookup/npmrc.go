@@ -89,7 +89,7 @@ func (n npmrc) Lookup(ctx context.Context, q Query) (Values, error) {
 // load reads npm's variables and files.
 func (n npmrc) load(ctx context.Context, c *npmConfig) error {
 	if n.path != "" {
-		path, err := n.Env.Expand(n.path)
+		path, err := n.expandPath(n.path)
 		if err != nil {
 			return fmt.Errorf("reading npm's file %s: %w", n.path, err)
 		}
@@ -208,10 +208,7 @@ func (n npmrc) resolve(c *npmConfig, path string) string {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok && n.Env.Home != "" {
 		return filepath.Join(n.Env.Home, rest)
 	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(n.Env.Dir, path)
-	}
-	return filepath.Clean(path)
+	return n.absolute(path)
 }
 
 // An npmOption is an option as it is written, and where that is.

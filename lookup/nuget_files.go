@@ -49,7 +49,7 @@ func (n nuget) files(ctx context.Context) (files []nugetFile, looked []string, e
 		return true, nil
 	}
 	if n.path != "" {
-		path, err := n.Env.Expand(n.path)
+		path, err := n.expandPath(n.path)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", n.path, err)
 		}

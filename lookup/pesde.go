@@ -141,11 +141,10 @@ func pesdeToken(value string) Values {
 // tokens returns pesde's tokens by the URLs of indexes, and the place that they come from.
 func (p pesde) tokens(ctx context.Context) (tokens map[string]string, from string, err error) {
 	dir := p.Env.Var("PESDE_HOME")
-	switch {
-	case dir == "":
+	if dir == "" {
 		dir = p.home(".pesde")
-	case !filepath.IsAbs(dir):
-		dir = filepath.Join(p.Env.Dir, dir)
+	} else {
+		dir = p.absolute(dir)
 	}
 	from = "pesde's config.toml, which has no place without a home directory,"
 	if dir != "" {

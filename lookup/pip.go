@@ -213,8 +213,8 @@ func (p pip) files(ctx context.Context) (options pipOptions, found, missing []st
 	if own == os.DevNull {
 		return options, nil, nil, nil // that is how pip is told to have no files
 	}
-	if own != "" && !filepath.IsAbs(own) {
-		own = filepath.Join(p.Env.Dir, own)
+	if own != "" {
+		own = p.absolute(own)
 	}
 	// Where its own file exists, the user's are not read. It comes last.
 	ownOptions, shown, ownThere, err := p.file(ctx, own)

@@ -63,7 +63,7 @@ func (p pypirc) Lookup(ctx context.Context, q Query) (Values, error) {
 	path := p.home(".pypirc")
 	if p.path != "" {
 		var err error
-		if path, err = p.Env.Expand(p.path); err != nil {
+		if path, err = p.expandPath(p.path); err != nil {
 			return nil, fmt.Errorf("reading twine's file %s: %w", p.path, err)
 		}
 	}

@@ -1,0 +1,80 @@
+package lookup
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestUserOnly holds, for all sources that read other tools' files, that no file of the working directory, and none of the workspace around it, is read
+// for a client that is started from any directory: also where a variable of the user's, or a rule, has a path that is relative to it.
+func TestUserOnly(t *testing.T) {
+	notOnWindows(t)
+	const (
+		npmrcFile   = "//files.test/:_authToken=x\n"
+		pipFile     = "[global]\nindex-url = https://u:x@files.test/simple\n"
+		pypircFile  = "[distutils]\nindex-servers = a\n[a]\nrepository = https://files.test/\nusername = u\npassword = x\n"
+		mavenFile   = "<settings><servers><server><id>a</id><username>u</username><password>x</password></server></servers><mirrors><mirror><id>a</id><url>https://files.test/</url></mirror></mirrors></settings>"
+		authFile    = `{"bearer": {"files.test": "x"}}`
+		bundleFile  = "BUNDLE_FILES__TEST: u:x\n"
+		gemFile     = "https://files.test: x\n"
+		gemrcFile   = ":sources:\n- https://u:x@files.test/\n"
+		cargoConfig = "[registries.a]\nindex = \"sparse+https://files.test/\"\ntoken = \"x\"\n"
+		pesdeConfig = "[tokens]\n\"https://files.test/index\" = \"x\"\n"
+		moonConfig  = "[[sources]]\nurl = \"https://files.test/\"\n[sources.auth]\ntype = \"bearer\"\ntoken = \"x\"\n"
+		netrcText   = "machine files.test login u password x\n"
+		juliaFile   = "access_token = \"x\"\n"
+	)
+	nugetFile := nugetConfig(nugetLogin("a", "u", "x"), "a https://files.test/v3/index.json")
+	for _, tt := range []struct{ name, source, file, content, variable, value string }{
+		{"npm, of the project", `"npmrc"`, ".npmrc", npmrcFile, "", ""},
+		{"npm, userconfig", `"npmrc"`, "dir/npmrc", npmrcFile, "npm_config_userconfig", "dir/npmrc"},
+		{"npm, globalconfig", `"npmrc"`, "dir/npmrc", npmrcFile, "npm_config_globalconfig", "./dir/npmrc"},
+		{"npm, prefix", `"npmrc"`, "dir/etc/npmrc", npmrcFile, "PREFIX", "dir"},
+		{"npm, path", `"npmrc", "path": "dir/npmrc"`, "dir/npmrc", npmrcFile, "", ""},
+		{"npm, path in the workspace", `"npmrc", "path": "%workspace%/npmrc"`, "npmrc", npmrcFile, "", ""},
+		{"pip", `"pip"`, "dir/pip.conf", pipFile, "PIP_CONFIG_FILE", "dir/pip.conf"},
+		{"pypirc, path", `"pypirc", "path": "pypirc"`, "pypirc", pypircFile, "", ""},
+		{"Maven", `"maven"`, "dir/conf/settings.xml", mavenFile, "MAVEN_HOME", "dir"},
+		{"Maven, path", `"maven", "path": "settings.xml"`, "settings.xml", mavenFile, "", ""},
+		{"NuGet, of the project", `"nuget"`, "nuget.config", nugetFile, "", ""},
+		{"NuGet", `"nuget"`, "dir/NuGet/NuGet.Config", nugetFile, "XDG_CONFIG_HOME", "dir"},
+		{"NuGet, path", `"nuget", "path": "dir/n.config"`, "dir/n.config", nugetFile, "", ""},
+		{"Composer, of the project", `"composer"`, "auth.json", authFile, "", ""},
+		{"Composer, home", `"composer"`, "dir/auth.json", authFile, "COMPOSER_HOME", "dir"},
+		{"Composer, XDG", `"composer"`, "dir/composer/auth.json", authFile, "XDG_CONFIG_HOME", "dir"},
+		{"Composer, path", `"composer", "path": "auth.json"`, "auth.json", authFile, "", ""},
+		{"Bundler, of the project", `"bundler"`, ".bundle/config", bundleFile, "", ""},
+		{"Bundler, app", `"bundler"`, "dir/config", bundleFile, "BUNDLE_APP_CONFIG", "dir"},
+		{"Bundler, user", `"bundler"`, "dir/config", bundleFile, "BUNDLE_USER_CONFIG", "dir/config"},
+		{"Bundler, user's home", `"bundler"`, "dir/config", bundleFile, "BUNDLE_USER_HOME", "dir"},
+		{"RubyGems, credentials", `"bundler"`, "dir/gem/credentials", gemFile, "XDG_DATA_HOME", "dir"},
+		{"RubyGems, gemrc", `"bundler"`, "dir/gemrc", gemrcFile, "GEMRC", "dir/gemrc"},
+		{"cargo, of the project", `"cargo"`, ".cargo/config.toml", cargoConfig, "", ""},
+		{"cargo", `"cargo"`, "dir/config.toml", cargoConfig, "CARGO_HOME", "dir"},
+		{"pesde", `"pesde"`, "dir/config.toml", pesdeConfig, "PESDE_HOME", "dir"},
+		{"moonbit, of the project", `"moonbit"`, "registry.toml", moonConfig, "", ""},
+		{"moonbit, path", `"moonbit", "path": "r.toml"`, "r.toml", moonConfig, "", ""},
+		{"netrc", `"netrc"`, "dir/netrc", netrcText, "NETRC", "dir/netrc"},
+		{"netrc, path", `"netrc", "path": "netrc"`, "netrc", netrcText, "", ""},
+		{"Julia", `"julia"`, "dir/servers/files.test/auth.toml", juliaFile, "JULIA_DEPOT_PATH", "dir"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSources(t, map[string]string{tt.variable: tt.value})
+			write(t, s, "work/"+tt.file, tt.content)
+			t.Chdir(s.Env.Dir)
+			source := decodeOne(t, s, `{"source": `+tt.source+`}`)
+			values, err := source.Lookup(t.Context(), ask(t, "https://files.test/a"))
+			if err != nil || values[Default].IsZero() {
+				t.Fatalf("a client of the project finds nothing: %v", err)
+			}
+			s.UserOnly = true
+			_, err = source.Lookup(t.Context(), ask(t, "https://files.test/a"))
+			switch o := outcomeOf(s, nil, err); {
+			case err == nil:
+				t.Error("the file is read for a client that is started from anywhere")
+			case o.kind != "not found" && o.kind != "unavailable" || strings.Contains(o.err, s.Env.Dir):
+				t.Errorf("%+v", o)
+			}
+		})
+	}
+}
