@@ -238,7 +238,7 @@ func (m moonbit) Setup(u *url.URL) []helpers.Remedy {
 func (n netrcFile) Setup(u *url.URL) []helpers.Remedy {
 	file := "~/.netrc"
 	if paths, err := n.paths(); err == nil {
-		file = n.env.Display(paths[0])
+		file = n.Env.Display(paths[0])
 	}
 	name := u.Hostname()
 	if u.Port() != "" {

@@ -68,12 +68,15 @@ type helper struct {
 }
 
 // Scope implements [helpers.Helper]: all URLs of one host that take one form share an answer; with an App that is used
-// where its URL's owner has installed it, those of one owner do.
+// where its URL's owner has installed it, those of one owner do. Where the chain has logins for parts of a host, each path has its own.
 func (h *helper) Scope(u *url.URL) (string, bool) {
 	f := formOf(u)
 	scope := helpers.Origin(u) + " " + string(f)
-	if h.app != nil && h.app.byURL() {
+	switch {
+	case h.app != nil && h.app.byURL():
 		scope += " " + ownerOf(u)
+	case h.app == nil && h.chain.PathBound():
+		scope += " " + u.EscapedPath()
 	}
 	return scope, f != none
 }
@@ -87,7 +90,7 @@ func (h *helper) Credential(ctx context.Context, u *url.URL) (helpers.Credential
 	if err != nil {
 		return helpers.Credential{}, err
 	}
-	return helpers.Credential{Username: tokenUser, Secret: found.Values[lookup.Default], Source: found.Source}, nil
+	return helpers.Credential{Username: tokenUser, Secret: found.Values[lookup.Default], Source: found.Source, Expires: found.Expiry()}, nil
 }
 
 // chainFor returns the chain that is walked for a host of GitHub's.

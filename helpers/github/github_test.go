@@ -253,3 +253,36 @@ func FuzzScope(f *testing.F) {
 		Repository(u)
 	})
 }
+
+// TestLoginOfAnotherTool holds that a login of another tool keeps what that knows of it: the part of the host that it is for, and its end.
+func TestLoginOfAnotherTool(t *testing.T) {
+	s := machine(t, nil)
+	for name, text := range map[string]string{
+		"npmrc":     "//github.test/a/:_authToken=token-a\n//github.test/b/:_authToken=token-b\n",
+		"auth.json": `{"gitlab-oauth": {"github.test": {"token": "t", "expires-at": 4000000000}}}`,
+	} {
+		if err := os.WriteFile(filepath.Join(s.Env.Home, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := parse(t, "https://github.test/a/r/archive/v1.tar.gz"), parse(t, "https://github.test/b/r/archive/v1.tar.gz")
+
+	h := build(t, s, `{"lookup_chain": [{"source": "npmrc", "path": "~/npmrc", "binding": "default"}]}`)
+	if one, _ := h.Scope(a); one != "" {
+		if other, _ := h.Scope(b); one == other {
+			t.Errorf("two URLs with different logins share the scope %q", one)
+		}
+	}
+	h = build(t, s, `{"lookup_chain": [{"source": "composer", "path": "~/auth.json", "binding": "default"}]}`)
+	c, err := h.Credential(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := h.Headers(t.Context(), a, c); err != nil || resp.Expires.Unix() != 4000000000 {
+		t.Errorf("the headers of a login that ends are good until %v (%v)", resp.Expires, err)
+	}
+	one, _ := h.Scope(a)
+	if other, _ := h.Scope(b); one != other {
+		t.Errorf("two URLs with one login have the scopes %q and %q", one, other)
+	}
+}

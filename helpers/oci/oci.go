@@ -180,6 +180,7 @@ func credential(found lookup.Found) (helpers.Credential, error) {
 		IdentityToken: found.Values[lookup.IdentityToken],
 		RegistryToken: found.Values[lookup.RegistryToken],
 		Source:        found.Source,
+		Expires:       found.Expiry(),
 	}
 	if !found.Values.Named() && !c.Secret.IsZero() {
 		c.Username = "unset" // whatever it is: the registries that take a token by itself do not look at it
@@ -226,7 +227,9 @@ func (h *helper) Headers(ctx context.Context, u *url.URL, c helpers.Credential) 
 		}
 		trace.Tell(ctx, "exchange", "none: the URL names the host alone, which gets the login itself")
 		authorization, err := basic(c)
-		return helpers.Header("Authorization", authorization), err
+		resp := helpers.Header("Authorization", authorization)
+		resp.Expires = c.Expires
+		return resp, err
 	case !c.RegistryToken.IsZero():
 		trace.Tell(ctx, "exchange", "none: a registry token is sent as it is")
 		return h.registryToken(c)
@@ -250,7 +253,7 @@ func (h *helper) Headers(ctx context.Context, u *url.URL, c helpers.Credential) 
 		case !c.Secret.IsZero():
 			trace.Tell(ctx, "exchange", "none: the registry takes the login itself (Basic)")
 			authorization, err := basic(c)
-			return answer(authorization, time.Time{}), err
+			return answer(authorization, c.Expires), err
 		case !c.IdentityToken.IsZero():
 			return helpers.Response{}, helpers.WithHint(fmt.Errorf("the registry %s wants a user name and a password (Basic), and %s has an identity token, which only a token endpoint takes",
 				u.Host, c.Source), "log in with a password or an access token: %s", loginCommand(registryName(u)))
@@ -311,7 +314,10 @@ func (h *helper) registryToken(c helpers.Credential) (helpers.Response, error) {
 		return helpers.Response{}, fmt.Errorf("the registry token from %s has characters that a header must not have (a line break?)", c.Source)
 	}
 	now := h.Sources.Env.Now()
-	expires, _ := helpers.JWTExpiry(text, now, false)
+	expires, ok := helpers.JWTExpiry(text, now, false)
+	if !ok || !c.Expires.IsZero() && c.Expires.Before(expires) {
+		expires = c.Expires
+	}
 	if !expires.IsZero() && !expires.After(now) {
 		return helpers.Response{}, helpers.WithHint(fmt.Errorf("the registry token from %s expired at %s", c.Source, expires.UTC().Format(time.RFC3339)), "put a new token there")
 	}

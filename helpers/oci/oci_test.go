@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -370,5 +371,31 @@ func TestCanary(t *testing.T) {
 	}
 	if token := strings.TrimPrefix(shown(resp)["Authorization"], "Bearer "); token == "" || strings.Contains(string(text), token) {
 		t.Errorf("the token is %q, and the answer prints as %s", token, text)
+	}
+}
+
+// TestLoginThatEnds holds that the end of a login that is sent as it is is that of the answer, too.
+func TestLoginThatEnds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "auth.json")
+	if err := os.WriteFile(path, []byte(`{"gitlab-oauth": {"reg.test": {"token": "t", "expires-at": 4000000000}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for binding, at := range map[string]string{"default": "https://reg.test/", "registrytoken": "https://reg.test/v2/a/manifests/b"} {
+		// A registry token is what the source has for "default", under another name.
+		h := machine{}.helper(t, fmt.Sprintf(`{"lookup_chain": [{"source": "composer", "path": %q, "binding": "default"}]}`, path))
+		req, err := helpers.ParseRequest(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := h.Credential(t.Context(), req.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if binding == "registrytoken" {
+			c.RegistryToken = c.Secret
+		}
+		if resp, err := h.Headers(t.Context(), req.URL, c); err != nil || resp.Expires.Unix() != 4000000000 {
+			t.Errorf("%s: the headers are good until %v (%v)", binding, resp.Expires, err)
+		}
 	}
 }

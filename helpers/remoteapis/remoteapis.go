@@ -84,11 +84,15 @@ type helper struct {
 	builtIn        bool
 }
 
-// Scope implements [helpers.Helper]: all services of one origin share an answer.
+// Scope implements [helpers.Helper]: all services of one origin share an answer, where the login does not depend on the path.
 // A rule of the user's also serves HTTP caches, for which Bazel asks without a path.
 func (h *helper) Scope(u *url.URL) (string, bool) {
 	service, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
-	return helpers.Origin(u), !h.builtIn || services[service]
+	scope := helpers.Origin(u)
+	if h.chain.PathBound() {
+		scope += " " + u.EscapedPath()
+	}
+	return scope, !h.builtIn || services[service]
 }
 
 // Credential implements [helpers.Helper].
@@ -97,7 +101,7 @@ func (h *helper) Credential(ctx context.Context, u *url.URL) (helpers.Credential
 	if err != nil {
 		return helpers.Credential{}, err
 	}
-	return helpers.Credential{Secret: found.Values[lookup.Default], Source: found.Source}, nil
+	return helpers.Credential{Secret: found.Values[lookup.Default], Source: found.Source, Expires: found.Expiry()}, nil
 }
 
 // Setup implements [helpers.Guided].
@@ -110,12 +114,16 @@ func (h *helper) Headers(ctx context.Context, _ *url.URL, c helpers.Credential) 
 	}
 	trace.Tell(ctx, "method", "%s, in %s", h.method, h.header)
 	if h.method != methodBasicAuth {
-		return helpers.Header(h.header, c.Secret), nil
+		resp := helpers.Header(h.header, c.Secret)
+		resp.Expires = c.Expires
+		return resp, nil
 	}
 	username, password, ok := strings.Cut(c.Secret.Reveal(), ":")
 	if !ok || username == "" || password == "" {
 		return helpers.Response{}, fmt.Errorf(`the auth_method "basic_auth" takes a secret of the form USERNAME:PASSWORD, and the one from %s is not`, c.Source)
 	}
 	value, err := helpers.Basic(username, redact.New(password))
-	return helpers.Header(h.header, value), err
+	resp := helpers.Header(h.header, value)
+	resp.Expires = c.Expires
+	return resp, err
 }

@@ -2,6 +2,9 @@ package remoteapis
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/fe055d52/credential-helper/helpers"
@@ -92,5 +95,41 @@ func TestScope(t *testing.T) {
 		if scope, ok := h.Scope(req.URL); ok != tt.want || scope != helpers.Origin(req.URL) {
 			t.Errorf("%s, built-in %v: %q, %v", tt.url, tt.builtIn, scope, ok)
 		}
+	}
+}
+
+// TestLoginOfAnotherTool holds that a login of another tool keeps what that knows of it: the part of the host that it is for, and its end.
+func TestLoginOfAnotherTool(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"npmrc":     "//cache.test/a/:_authToken=token-a\n//cache.test/b/:_authToken=token-b\n",
+		"auth.json": `{"gitlab-oauth": {"cache.test": {"token": "user:t", "expires-at": 4000000000}}}`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, _ := helpers.ParseRequest("https://cache.test/a/ac/0")
+	b, _ := helpers.ParseRequest("https://cache.test/b/ac/0")
+	own := func(source, more string) helpers.Helper {
+		t.Helper()
+		h, err := build(helpers.Rule{Host: "cache.test"}, nil, `{"lookup_chain": [{"source": "`+source+`", "path": `+strconv.Quote(dir+more)+`, "binding": "default"}], "auth_method": "basic_auth"}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	h := own("npmrc", "/npmrc")
+	one, _ := h.Scope(a.URL)
+	if other, _ := h.Scope(b.URL); one == other {
+		t.Errorf("two URLs with different logins share the scope %q", one)
+	}
+	h = own("composer", "/auth.json")
+	c, err := h.Credential(t.Context(), a.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := h.Headers(t.Context(), a.URL, c); err != nil || resp.Expires.Unix() != 4000000000 {
+		t.Errorf("the headers of a login that ends are good until %v (%v)", resp.Expires, err)
 	}
 }
