@@ -42,6 +42,7 @@ type cargoSettings struct {
 	credentials string // the file in which cargo keeps its tokens, for errors
 	read        []string
 	includes    int
+	size        int // of all files, in bytes
 }
 
 func newCargoSettings() *cargoSettings {
@@ -126,6 +127,9 @@ func (c cargo) readOne(ctx context.Context, settings *cargoSettings, path string
 
 // parse adds what a file says, and returns the files that it includes.
 func (s *cargoSettings) parse(shown string, data []byte) ([]cargoInclude, error) {
+	if s.size += len(data); s.size > maxTOML && s.size > len(data) {
+		return nil, fmt.Errorf("reading %s: it is larger than %d bytes, together with the files before it, which is too long for files of cargo", shown, maxTOML)
+	}
 	var file cargoFile
 	if err := decodeTOML(shown, "cargo", data, &file); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package lookup
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -76,4 +77,27 @@ func TestNugetTime(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCargoTime holds that a foreign project's files do not take the time of a build together, whatever they include.
+func TestCargoTime(t *testing.T) {
+	s := newSources(t, nil)
+	var keys, list strings.Builder
+	for i := range 6500 {
+		fmt.Fprintf(&keys, "a%d=1\n", i)
+	}
+	for i := range 31 {
+		name := fmt.Sprintf("i%d.toml", i)
+		write(t, s, "work/.cargo/"+name, keys.String())
+		fmt.Fprintf(&list, "%q,", name)
+	}
+	write(t, s, "work/.cargo/config.toml", "include = ["+list.String()+"]\n")
+	start := time.Now()
+	_, err := s.Cargo("").Lookup(t.Context(), ask(t, "https://files.test/a"))
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("took %v (%v)", took, err)
+	}
+	expect(t, s, s.Cargo(""), ask(t, "https://files.test/a"), outcome{
+		kind: "broken", err: "looking for cargo's registries: reading ~/work/.cargo/i29.toml: it is larger than 65536 bytes, together with the files before it, which is too long for files of cargo",
+	})
 }
