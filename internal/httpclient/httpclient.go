@@ -152,13 +152,19 @@ func ReadBody(resp *http.Response) ([]byte, error) {
 	return data, nil
 }
 
-// Discard closes a response without looking at its body. A short one is read to its end first, so that the connection may serve again.
+// Discard closes a response without looking at its body. A short one is read to its end first, so that the connection may serve again,
+// unless it is long in coming: a server that never ends it has answered all the same.
 func Discard(resp *http.Response) {
 	if resp.ContentLength >= 0 && resp.ContentLength <= 4<<10 {
+		enough := time.AfterFunc(discardTime, func() { resp.Body.Close() })
 		_, _ = io.Copy(io.Discard, resp.Body)
+		enough.Stop()
 	}
 	resp.Body.Close()
 }
+
+// discardTime is how long Discard waits for a body.
+const discardTime = 250 * time.Millisecond
 
 // Explain makes the error of a request fit to be shown: without the URL, whose query may hold a secret,
 // and with the cause where the time was up.

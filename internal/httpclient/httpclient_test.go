@@ -322,3 +322,30 @@ func TestProxyRefuses(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestDiscardEnds holds that a body which never comes does not take the time of a request that was answered.
+func TestDiscardEnds(t *testing.T) {
+	done := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "10")
+		w.WriteHeader(http.StatusUnauthorized)
+		_ = http.NewResponseController(w).Flush()
+		<-done
+	}))
+	defer server.Close()
+	defer close(done)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := New("agent/1").Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	Discard(resp)
+	if ctx.Err() != nil {
+		t.Error("the body is waited for until the time is up")
+	}
+}
