@@ -69,7 +69,10 @@ func (v hostVariable) Lookup(ctx context.Context, q Query) (Values, error) {
 	}
 	// What names the server is set by a CI system, with a path at most.
 	server, err := helpers.ParseRequest(text)
-	if err != nil {
+	switch {
+	case err != nil && !mayBeFor(text, q.URL):
+		return nil, helpers.NotFoundf("$%s is for another server, as $%s says", v.name, v.host)
+	case err != nil:
 		return nil, fmt.Errorf("reading $%s, which names the server of $%s: %w", v.host, v.name, err)
 	}
 	if helpers.HostPort(server.URL) != helpers.HostPort(q.URL) || helpers.Secure(server.URL) && !helpers.Secure(q.URL) {

@@ -50,6 +50,11 @@ func parseLoginURL(raw string) (l loginURL, web, ok bool) {
 	return l, true, true
 }
 
+// mayBeFor reports whether a URL that does not parse may be meant for u's host. One that does not name it stops no search for another's login.
+func mayBeFor(malformed string, u *url.URL) bool {
+	return strings.Contains(strings.ToLower(malformed), u.Hostname())
+}
+
 // basicLogin returns a login. One whose password is empty is a token in the place of the user name: as a value it would be none, so the header is made here.
 func basicLogin(username, password string) (Values, error) {
 	if password != "" {

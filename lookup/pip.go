@@ -62,11 +62,11 @@ func (p pip) Lookup(ctx context.Context, q Query) (Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	pips, err := p.pipIndexes(options)
+	pips, err := p.pipIndexes(options, q.URL)
 	if err != nil {
 		return nil, err
 	}
-	uvs, err := p.uvIndexes()
+	uvs, err := p.uvIndexes(q.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -114,8 +114,8 @@ func nearestIndex(indexes []index, u *url.URL) *index {
 // pipOption is an option of pip's files.
 type pipOption struct{ value, where string }
 
-// pipIndexes returns pip's indexes, in its order: the index, and the extra ones.
-func (p pip) pipIndexes(options pipOptions) ([]index, error) {
+// pipIndexes returns pip's indexes, in its order: the index, and the extra ones. A malformed one is an error where it may be for u.
+func (p pip) pipIndexes(options pipOptions, u *url.URL) ([]index, error) {
 	var indexes []index
 	for _, command := range []string{"install", "download"} {
 		for _, name := range []string{"index-url", "extra-index-url"} {
@@ -128,11 +128,14 @@ func (p pip) pipIndexes(options pipOptions) ([]index, error) {
 			}
 			urls := strings.FieldsFunc(value, pySpace)
 			if name == "index-url" && len(urls) > 1 {
-				return nil, indexError(where)
+				if mayBeFor(value, u) {
+					return nil, indexError(where)
+				}
+				continue
 			}
 			for _, text := range urls {
 				i := index{where: where, file: file}
-				if err := i.parse(text); err != nil {
+				if err := i.parse(text, u); err != nil {
 					return nil, err
 				}
 				if i.url != nil {
@@ -144,8 +147,8 @@ func (p pip) pipIndexes(options pipOptions) ([]index, error) {
 	return indexes, nil
 }
 
-// uvIndexes returns uv's indexes, in its order.
-func (p pip) uvIndexes() ([]index, error) {
+// uvIndexes returns uv's indexes, in its order. A malformed one is an error where it may be for u.
+func (p pip) uvIndexes(u *url.URL) ([]index, error) {
 	var indexes []index
 	for _, variable := range []string{"UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"} {
 		for _, text := range strings.FieldsFunc(p.Env.Var(variable), pySpace) {
@@ -154,7 +157,7 @@ func (p pip) uvIndexes() ([]index, error) {
 			if named = named && !strings.Contains(name, ":"); named {
 				text = url
 			}
-			if err := i.parse(text); err != nil {
+			if err := i.parse(text, u); err != nil {
 				return nil, err
 			}
 			if i.url == nil {
@@ -188,10 +191,10 @@ func (p pip) uvLogin(i *index, name string) {
 	i.username, i.password, i.named, i.secured = username, password, true, password != ""
 }
 
-// parse sets the URL of an index. It stays nil for what is none that is fetched from a server.
-func (i *index) parse(text string) error {
+// parse sets the URL of an index. It stays nil for what is none that is fetched from a server, and for a malformed one that is not for u.
+func (i *index) parse(text string, u *url.URL) error {
 	l, web, ok := parseLoginURL(text)
-	if web && !ok {
+	if web && !ok && mayBeFor(text, u) {
 		return indexError(i.where)
 	}
 	i.loginURL = l

@@ -263,7 +263,7 @@ func FuzzPip(f *testing.F) {
 		var i *index
 		if err == nil {
 			var indexes []index
-			indexes, err = p.pipIndexes(options)
+			indexes, err = p.pipIndexes(options, u)
 			i = nearestIndex(indexes, u)
 		}
 		if i != nil && !strings.Contains(strings.ToLower(text), "pip.acme.test") {
@@ -276,4 +276,32 @@ func FuzzPip(f *testing.F) {
 			t.Errorf("%d bytes take %v", len(text), d)
 		}
 	})
+}
+
+// TestMalformedIndexOfAnother holds that an index or a repository which is not understood here stops no search for the login of another host:
+// a preset that asks five tools must not fail for what one of them has to do with something else.
+func TestMalformedIndexOfAnother(t *testing.T) {
+	for _, url := range []string{"https://${HOST}/simple", "https://pypi.örg/simple", "https://other.test/a/../b", "https://bob:p/w@other.test/", "https://other.test:x/"} {
+		for _, tt := range []struct {
+			name, file, text string
+			vars             map[string]string
+		}{
+			{"pip's file", ".config/pip/pip.conf", "[global]\nindex-url = " + url + "\nextra-index-url = " + url + "\n", nil},
+			{"two indexes in the place of one", ".config/pip/pip.conf", "[global]\nindex-url = https://other.test/ " + url + "\n", nil},
+			{"pip's variable", "x", "", map[string]string{"PIP_EXTRA_INDEX_URL": url}},
+			{"uv's variable", "x", "", map[string]string{"UV_INDEX": "a=" + url}},
+			{"pypirc", ".pypirc", "[distutils]\nindex-servers = a\n[a]\nrepository = " + url + "\nusername = b\npassword = c\n", nil},
+			{"twine's variable", "x", "", map[string]string{"TWINE_REPOSITORY_URL": url, "TWINE_PASSWORD": "x"}},
+		} {
+			t.Run(tt.name+" "+url, func(t *testing.T) {
+				s := newSources(t, tt.vars)
+				write(t, s, tt.file, tt.text)
+				write(t, s, ".netrc", "machine files.test login bob password pw\n")
+				found, err := Chain{{Source: newPip(t, s)}, {Source: s.Pypirc()}, {Source: s.Netrc()}}.Find(t.Context(), ask(t, "https://files.test/simple"), Values.hasSecret)
+				if err != nil || found.Values[Password].Reveal() != "pw" {
+					t.Errorf("no login: %v", err)
+				}
+			})
+		}
+	}
 }

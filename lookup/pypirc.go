@@ -76,7 +76,7 @@ func (p pypirc) Lookup(ctx context.Context, q Query) (Values, error) {
 		}
 		if !found {
 			missing = []string{shown}
-		} else if ofFile, err = pypircRepositories(shown, data); err != nil {
+		} else if ofFile, err = pypircRepositories(shown, data, q.URL); err != nil {
 			return nil, err
 		} else {
 			read = []string{shown}
@@ -85,7 +85,7 @@ func (p pypirc) Lookup(ctx context.Context, q Query) (Values, error) {
 	var ofVariables []repository
 	if p.path == "" {
 		var err error
-		if ofVariables, err = p.variables(ofFile); err != nil {
+		if ofVariables, err = p.variables(ofFile, q.URL); err != nil {
 			return nil, err
 		}
 		read = append([]string{"twine's variables"}, read...)
@@ -132,11 +132,11 @@ func (r *repository) isPyPI() bool {
 }
 
 // variables returns the repository that twine's variables have a login for, if any.
-func (p pypirc) variables(ofFile []repository) ([]repository, error) {
+func (p pypirc) variables(ofFile []repository, u *url.URL) ([]repository, error) {
 	username, password := p.Env.Var("TWINE_USERNAME"), p.Env.Var("TWINE_PASSWORD")
 	if text := p.Env.Var("TWINE_REPOSITORY_URL"); text != "" {
 		r := repository{where: "$TWINE_REPOSITORY_URL"}
-		return r.with(text, username, password)
+		return r.with(text, u, username, password)
 	}
 	if username == "" && password == "" {
 		return nil, nil
@@ -147,17 +147,17 @@ func (p pypirc) variables(ofFile []repository) ([]repository, error) {
 	}
 	for _, r := range ofFile {
 		if r.section == section {
-			return r.with("", username, password)
+			return r.with("", u, username, password)
 		}
 	}
 	r := repository{where: "$TWINE_PASSWORD"}
-	return r.with(defaultRepository(section), username, password)
+	return r.with(defaultRepository(section), u, username, password)
 }
 
 // with returns r at the URL in text, if there is one, and with a login that comes before its own.
-func (r repository) with(text, username, password string) ([]repository, error) {
+func (r repository) with(text string, u *url.URL, username, password string) ([]repository, error) {
 	if text != "" {
-		if err := r.parse(text); err != nil {
+		if err := r.parse(text, u); err != nil {
 			return nil, err
 		}
 	}
@@ -181,10 +181,10 @@ func (r *repository) name(username string) {
 	}
 }
 
-// parse sets the URL of a repository. It stays nil for what is none that is fetched from.
-func (r *repository) parse(text string) error {
+// parse sets the URL of a repository. It stays nil for what is none that is fetched from, and for a malformed one that is not for u.
+func (r *repository) parse(text string, u *url.URL) error {
 	l, web, ok := parseLoginURL(text)
-	if web && !ok {
+	if web && !ok && mayBeFor(text, u) {
 		return helpers.WithHint(fmt.Errorf("reading %s: the URL of a repository does not parse", r.where),
 			"in its user name and password write %%40 for @, %%2F for /, and so on")
 	}
@@ -205,8 +205,8 @@ func defaultRepository(section string) string {
 	return ""
 }
 
-// pypircRepositories returns the repositories of a file, in its order.
-func pypircRepositories(shown string, data []byte) ([]repository, error) {
+// pypircRepositories returns the repositories of a file, in its order. A malformed one is an error where it may be for u.
+func pypircRepositories(shown string, data []byte, u *url.URL) ([]repository, error) {
 	file, err := parsePython(shown, data)
 	if err != nil {
 		return nil, err
@@ -231,7 +231,7 @@ func pypircRepositories(shown string, data []byte) ([]repository, error) {
 		if line == 0 {
 			r.where = shown
 		}
-		if err := r.parse(text); err != nil {
+		if err := r.parse(text, u); err != nil {
 			return nil, err
 		}
 		if r.url == nil {

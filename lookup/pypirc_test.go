@@ -148,7 +148,7 @@ func FuzzPypirc(f *testing.F) {
 	u := mustParse(f, pypiHost)
 	f.Fuzz(func(t *testing.T, text string) {
 		start := time.Now()
-		all, err := pypircRepositories(".pypirc", []byte(text))
+		all, err := pypircRepositories(".pypirc", []byte(text), u)
 		best, note := choose(all, u)
 		if best != nil && !strings.Contains(strings.ToLower(text), "pypi.acme.test") {
 			t.Errorf("%q has a login for %s", text, u.Host)
