@@ -61,8 +61,9 @@ func (c cargo) Name() string {
 	return "cargo"
 }
 
-// HostBound implements [Source]: a registry that the rule names may have no index on this machine.
-func (c cargo) HostBound() bool { return c.registry == "" }
+// HostBound implements [Source]: a registry that the rule names may have no index on this machine,
+// and a file of the project may say of any host that the user's registry is there.
+func (c cargo) HostBound() bool { return c.registry == "" && c.UserOnly }
 
 // PathBound implements [PathBound].
 func (c cargo) PathBound() bool { return c.registry == "" }

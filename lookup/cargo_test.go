@@ -151,8 +151,8 @@ func TestCargoByName(t *testing.T) {
 			expect(t, s, source, ask(t, tt.url), tt.want)
 		})
 	}
-	if source := s.Cargo(""); !source.HostBound() || !source.(PathBound).PathBound() {
-		t.Error("it is bound to no host or no path")
+	if source := s.Cargo(""); !source.(PathBound).PathBound() {
+		t.Error("it is bound to no path")
 	}
 	for _, name := range []string{"", "a b", "x.y"} {
 		if _, err := decodeChain(s, fmt.Sprintf(`[{"source": "cargo", "registry": %q}]`, name), Default); err == nil {

@@ -45,8 +45,10 @@ type moonbit struct {
 }
 
 func (moonbit) Name() string    { return "moonbit-registry's " + moonbitFile }
-func (moonbit) HostBound() bool { return true }
 func (moonbit) PathBound() bool { return true }
+
+// HostBound implements [Source]: a file of the project may name any host for a variable of the user's.
+func (m moonbit) HostBound() bool { return m.UserOnly }
 
 // moonbitSource is a source in registry.toml.
 type moonbitSource struct {

@@ -121,8 +121,8 @@ func TestMoonbitPlaces(t *testing.T) {
 			}
 			s.Env.Dir = filepath.Join(s.Env.Home, "work", "a", "b")
 			source := decodeOne(t, s, `{"source": "moonbit"`+tt.source+`}`)
-			if !source.HostBound() || !source.(PathBound).PathBound() {
-				t.Error("it is bound to no host or no path")
+			if !source.(PathBound).PathBound() {
+				t.Error("it is bound to no path")
 			}
 			expect(t, s, source, ask(t, url), tt.want)
 		})

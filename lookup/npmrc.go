@@ -51,8 +51,10 @@ type npmrc struct {
 }
 
 func (npmrc) Name() string    { return "npm's logins" }
-func (npmrc) HostBound() bool { return true }
 func (npmrc) PathBound() bool { return true }
+
+// HostBound implements [Source]: a file of the project may name any host for a variable of the user's.
+func (n npmrc) HostBound() bool { return n.UserOnly }
 
 // Options that logins are made of.
 const (

@@ -46,8 +46,10 @@ type nuget struct {
 }
 
 func (nuget) Name() string    { return "NuGet's configuration" }
-func (nuget) HostBound() bool { return true }
 func (nuget) PathBound() bool { return true }
+
+// HostBound implements [Source]: a file of the project may name any host for a variable of the user's.
+func (n nuget) HostBound() bool { return n.UserOnly }
 
 // A feed is a URL with a login.
 type feed struct {

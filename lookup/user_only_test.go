@@ -78,3 +78,21 @@ func TestUserOnly(t *testing.T) {
 		})
 	}
 }
+
+// TestProjectBindsNoHost holds that a source in which a file of the project may say which host gets a secret of the user's does not count as bound to hosts:
+// a rule that uses it has to name its host.
+func TestProjectBindsNoHost(t *testing.T) {
+	for source, want := range map[string][2]bool{ // for the project's clients, and for those that are started from anywhere
+		`"npmrc"`: {false, true}, `"cargo"`: {false, true}, `"nuget"`: {false, true}, `"moonbit"`: {false, true},
+		`"npmrc", "path": "~/npmrc"`: {false, true}, `"cargo", "registry": "corp"`: {false, false},
+		`"composer"`: {true, true}, `"bundler"`: {true, true}, `"pip"`: {true, true}, `"netrc"`: {true, true},
+	} {
+		s := newSources(t, nil)
+		for i, userOnly := range []bool{false, true} {
+			s.UserOnly = userOnly
+			if got := decodeOne(t, s, `{"source": `+source+`}`).HostBound(); got != want[i] {
+				t.Errorf("%s, for the user alone: %v: bound to hosts: %v", source, userOnly, got)
+			}
+		}
+	}
+}

@@ -13,16 +13,17 @@ import (
 	"github.com/fe055d52/credential-helper/internal/peertest"
 )
 
-// presetRule is a config file with the rule for a server that a user would write, and another one for every host and scheme,
+// presetRule is a config file with the rule for a server that a user would write, and another one for every host that looks like it, and every scheme,
 // so that nothing but the login itself says where it goes. config is the content of the rules' "config".
 func presetRule(host, config string) string {
+	name, _, _ := strings.Cut(host, ":")
 	return fmt.Sprintf(`{"urls": [
 	{"scheme": "http", "host": %q, "helper": "registry", "config": {%s}},
-	{"host": "*", "helper": "registry", "config": {%[2]s, "allow_http": true}}
-]}`, host, config)
+	{"host": "*%[3]s*", "helper": "registry", "config": {%[2]s, "allow_http": true}}
+]}`, host, config, name[1:])
 }
 
-// onlyRule is presetRule without the rule for every host, for logins that name none.
+// onlyRule is presetRule without the rule for other hosts, for logins that name none.
 func onlyRule(host, config string) string {
 	return fmt.Sprintf(`{"urls": [{"scheme": "http", "host": %q, "helper": "registry", "config": {%s}}]}`, host, config)
 }
