@@ -111,7 +111,7 @@ func TestRefuses(t *testing.T) {
 		{wire.Message{Op: wire.Load}, "the request does not name the client's build"},
 		{wire.Message{Op: wire.Quit}, "the request does not name the client's build"},
 		{request(wire.Load), "unknown request"},
-		{request(wire.Load, "a", "b"), "unknown request"},
+		{request(wire.Save, "a"), "unknown request"},
 		{request(wire.Ask, "u", ""), "unknown request"},
 		{request(wire.Ask, "u", "", "c", "path without a sum"), "unknown request"},
 		{request('?'), "unknown request"},

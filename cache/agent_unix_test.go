@@ -52,6 +52,7 @@ func FuzzAgent(f *testing.F) {
 	f.Add(frames(request(wire.Save, "k", other), request(wire.Drop, "all"), request(wire.Load, "k")))
 	f.Add(frames(request(wire.Drop, "volatile"), request(wire.Drop, "expired"), request(wire.Quit), request(wire.Load, "k")))
 	f.Add(frames(wire.Message{Op: wire.Save, Fields: []string{"another build!!!", "k", other}}, request(wire.Load, "k")))
+	f.Add(frames(request(wire.Save, "k", other), request(wire.Save, "kk", other, "k", "kk"), request(wire.Load, "k"), request(wire.Load, "k", "kk", "canary's")))
 	f.Add([]byte("CHA9\x00\x00\x00\x01q"))
 	f.Add([]byte("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"))
 	f.Add(frames(request(wire.Load, "k"))[:20])
@@ -76,10 +77,19 @@ func FuzzAgent(f *testing.F) {
 			}
 			ours := len(m.Fields) > 0 && m.Fields[0] == testBuild.String()
 			switch {
-			case ours && m.Op == wire.Load && len(m.Fields) == 2:
-				loads = append(loads, expectation{m.Fields[1], kept[m.Fields[1]]})
-			case ours && m.Op == wire.Save && len(m.Fields) == 3 && len(m.Fields[1]) <= 64:
+			case ours && m.Op == wire.Load && len(m.Fields) >= 2:
+				load := expectation{key: m.Fields[1]}
+				for _, key := range m.Fields[1:] {
+					if load.data == "" {
+						load = expectation{key, kept[key]}
+					}
+				}
+				loads = append(loads, load)
+			case ours && m.Op == wire.Save && len(m.Fields) >= 3 && len(m.Fields[1]) <= 64:
 				if e, err := decode([]byte(m.Fields[2])); err == nil && start.Before(e.until) {
+					for _, key := range m.Fields[3:] {
+						delete(kept, key)
+					}
 					kept[m.Fields[1]] = m.Fields[2]
 				}
 			case ours && m.Op == wire.Drop && len(m.Fields) == 2:

@@ -23,6 +23,9 @@ type Key struct {
 	Helper, Rule string
 	// Scope is what [helpers.Helper.Scope] returned.
 	Scope string
+	// Wider are scopes that hold for more than Scope, and for all that it holds for, the widest first.
+	// An entry that is kept under one of them answers every question that has it.
+	Wider []string
 	// Context is what answers depend on beside their inputs: the directories that the user's and the workspace's files are found from.
 	Context string
 	// Part says that the question is asked while another one is being answered.
@@ -31,8 +34,15 @@ type Key struct {
 
 // ID is the key in a form that says nothing of what is in it: "q", or "p" for a part, and 32 hexadecimal digits.
 func (k Key) ID() string {
+	k.Wider = nil
+	return k.IDs()[0]
+}
+
+// IDs are the IDs of the key's scopes: the wider ones as they come, and that of the key itself behind them.
+func (k Key) IDs() []string {
+	// What all scopes have in common is hashed once: a rule may be long.
 	h := sha256.New()
-	for _, part := range []string{k.Helper, k.Rule, k.Scope, k.Context} {
+	for _, part := range []string{k.Helper, k.Rule, k.Context} {
 		var n [8]byte
 		for i := range n {
 			n[i] = byte(len(part) >> (8 * i))
@@ -40,11 +50,25 @@ func (k Key) ID() string {
 		h.Write(n[:])
 		h.Write([]byte(part))
 	}
+	var common [sha256.Size]byte
+	h.Sum(common[:0])
 	kind := "q"
 	if k.Part {
 		kind = "p"
 	}
-	return kind + hex.EncodeToString(h.Sum(nil)[:16])
+	ids := make([]string, 0, len(k.Wider)+1)
+	var sum [sha256.Size]byte
+	id := func(scope string) {
+		h.Reset()
+		h.Write(common[:])
+		h.Write([]byte(scope))
+		ids = append(ids, kind+hex.EncodeToString(h.Sum(sum[:0])[:16]))
+	}
+	for _, scope := range k.Wider {
+		id(scope)
+	}
+	id(k.Scope)
+	return ids
 }
 
 // A Fill answers a question anew.

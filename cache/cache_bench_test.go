@@ -109,6 +109,54 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
+// benchWide is benchKey for one of many files below eight directories, all of whose scopes are wider.
+func benchWide(i int) Key {
+	key := benchKey(i)
+	dir := "/"
+	for n := range 8 {
+		key.Wider = append(key.Wider, "https://registry.example.com below "+dir)
+		dir += fmt.Sprintf("directory%d/", n)
+	}
+	key.Scope = fmt.Sprintf("https://registry.example.com %sfile%d", dir, i)
+	return key
+}
+
+// BenchmarkWider does what a key with eight wider scopes costs more than another.
+func BenchmarkWider(b *testing.B) {
+	b.Run("key", func(b *testing.B) {
+		key := benchWide(1)
+		b.ReportAllocs()
+		for b.Loop() {
+			key.IDs()
+		}
+	})
+	_, data := benchEntry(b)
+	for _, at := range []int{0, 7, 8} { // the widest, the deepest, and its own
+		a := &Agent{
+			Ask:    func(Question) (Asked, bool) { return Asked{Key: benchWide(1)}, true },
+			Encode: func(helpers.Response) ([]byte, bool) { return []byte(strings.Repeat("x", 800)), true },
+		}
+		a.prepare()
+		build, ids := a.Build.String(), benchWide(1).IDs()
+		if r := a.reply(wire.Message{Op: wire.Save, Fields: []string{build, ids[at], string(data)}}); r.Op != wire.Done {
+			b.Fatal(r)
+		}
+		for name, m := range map[string]wire.Message{
+			"ask":  {Op: wire.Ask, Fields: []string{build, "https://registry.example.com/", "", "c"}},
+			"load": {Op: wire.Load, Fields: append([]string{build}, ids...)},
+		} {
+			b.Run(fmt.Sprint(name, ", found as ", at+1, " of 9"), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if r := a.reply(m); r.Op != wire.Hit && r.Op != wire.Entry {
+						b.Fatal(r)
+					}
+				}
+			})
+		}
+	}
+}
+
 // BenchmarkAsk answers what a client asks, from the frame to the frame.
 func BenchmarkAsk(b *testing.B) {
 	_, data := benchEntry(b)

@@ -383,8 +383,8 @@ func FuzzNothingExpired(f *testing.F) {
 // memoryStore is the agent's store without an agent.
 type memoryStore struct{ *memory }
 
-func (s memoryStore) load(_ context.Context, id string) (Entry, bool, error) {
-	it, ok := s.memory.get(id)
+func (s memoryStore) load(_ context.Context, ids []string) (Entry, bool, error) {
+	it, ok := s.memory.get(ids...)
 	if !ok {
 		return Entry{}, false, nil
 	}
@@ -392,8 +392,8 @@ func (s memoryStore) load(_ context.Context, id string) (Entry, bool, error) {
 	return e, err == nil, nil
 }
 
-func (s memoryStore) peek(_ context.Context, id string) (Entry, bool, error) {
-	it, ok := s.memory.peek(id)
+func (s memoryStore) peek(_ context.Context, ids []string) (Entry, bool, error) {
+	it, ok := s.memory.peek(ids...)
 	if !ok {
 		return Entry{}, false, nil
 	}
@@ -401,10 +401,10 @@ func (s memoryStore) peek(_ context.Context, id string) (Entry, bool, error) {
 	return e, err == nil, nil
 }
 
-func (s memoryStore) save(_ context.Context, id string, e Entry) error {
+func (s memoryStore) save(_ context.Context, id string, instead []string, e Entry) error {
 	data, err := e.encode()
 	if err == nil {
-		s.put(id, data, &e)
+		s.put(id, data, &e, instead...)
 	}
 	return err
 }

@@ -283,14 +283,14 @@ func (c *Client) Close() {
 // agentStore keeps entries in the agent.
 type agentStore struct{ *Client }
 
-func (s agentStore) load(ctx context.Context, id string) (Entry, bool, error) {
-	reply, err := s.Call(ctx, wire.Load, id)
+func (s agentStore) load(ctx context.Context, ids []string) (Entry, bool, error) {
+	reply, err := s.Call(ctx, wire.Load, ids...)
 	return read(reply, err)
 }
 
-func (s agentStore) peek(ctx context.Context, id string) (Entry, bool, error) {
+func (s agentStore) peek(ctx context.Context, ids []string) (Entry, bool, error) {
 	// An agent of an older build goes on for those who use it.
-	reply, err := s.call(ctx, func(context.Context) {}, wire.Peek, id)
+	reply, err := s.call(ctx, func(context.Context) {}, wire.Peek, ids...)
 	return read(reply, err)
 }
 
@@ -303,12 +303,12 @@ func read(reply wire.Message, err error) (Entry, bool, error) {
 	return e, err == nil, nil // what makes no sense is a miss
 }
 
-func (s agentStore) save(ctx context.Context, id string, e Entry) error {
+func (s agentStore) save(ctx context.Context, id string, instead []string, e Entry) error {
 	data, err := e.encode()
 	if err != nil {
 		return err
 	}
-	return s.Tell(ctx, wire.Save, id, string(data))
+	return s.Tell(ctx, wire.Save, append([]string{id, string(data)}, instead...)...)
 }
 
 func (s agentStore) start(context.Context) error         { return s.Start() }

@@ -28,6 +28,8 @@ type Entry struct {
 	Salt   inputs.Salt
 	// Volatile says that it also depends on what cannot be watched.
 	Volatile bool
+	// Scope is the one of [Key.Wider] for which the answer holds; empty where it is known to hold for the key's own alone.
+	Scope string
 
 	// failure says that there is no answer, and why.
 	failure *failure

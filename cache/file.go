@@ -47,14 +47,14 @@ func (s *fileStore) prepare() error {
 	return secureDir(s.dir)
 }
 
-func (s *fileStore) load(_ context.Context, id string) (Entry, bool, error) {
+func (s *fileStore) load(_ context.Context, ids []string) (Entry, bool, error) {
 	if err := s.prepare(); err != nil {
 		return Entry{}, false, err
 	}
-	return s.find(id)
+	return s.find(ids, func(e Entry) bool { return e.fresh(s.now()) })
 }
 
-func (s *fileStore) peek(_ context.Context, id string) (Entry, bool, error) {
+func (s *fileStore) peek(_ context.Context, ids []string) (Entry, bool, error) {
 	for _, dir := range []string{s.root, s.dir} {
 		if err := checkDir(dir); errors.Is(err, fs.ErrNotExist) {
 			return Entry{}, false, nil
@@ -62,17 +62,21 @@ func (s *fileStore) peek(_ context.Context, id string) (Entry, bool, error) {
 			return Entry{}, false, err
 		}
 	}
-	return s.find(id)
+	return s.find(ids, func(Entry) bool { return true })
 }
 
-func (s *fileStore) find(id string) (Entry, bool, error) {
-	e, err := s.read(filepath.Join(s.dir, id+entrySuffix))
-	if errors.Is(err, fs.ErrNotExist) {
-		return Entry{}, false, nil
+// find returns the first entry under one of ids that is wanted.
+func (s *fileStore) find(ids []string, wanted func(Entry) bool) (Entry, bool, error) {
+	for _, id := range ids {
+		// What cannot be read, or makes no sense, is not there: it is about to be written anew.
+		if e, err := s.read(s.path(id)); err == nil && wanted(e) {
+			return e, true, nil
+		}
 	}
-	// What cannot be read, or makes no sense, is a miss: it is about to be written anew.
-	return e, err == nil, nil
+	return Entry{}, false, nil
 }
+
+func (s *fileStore) path(id string) string { return filepath.Join(s.dir, id+entrySuffix) }
 
 func (s *fileStore) read(path string) (Entry, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|plainFile, 0)
@@ -94,7 +98,7 @@ func (s *fileStore) read(path string) (Entry, error) {
 	return decode(data)
 }
 
-func (s *fileStore) save(_ context.Context, id string, e Entry) error {
+func (s *fileStore) save(_ context.Context, id string, instead []string, e Entry) error {
 	data, err := e.encode()
 	if err != nil {
 		return err
@@ -114,11 +118,14 @@ func (s *fileStore) save(_ context.Context, id string, e Entry) error {
 		err = closeErr
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(s.dir, id+entrySuffix))
+		err = os.Rename(f.Name(), s.path(id))
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
 		return err
+	}
+	for _, id := range instead {
+		_ = os.Remove(s.path(id))
 	}
 	s.prune()
 	return nil

@@ -73,7 +73,7 @@ func TestFileLimit(t *testing.T) {
 	}
 	for i := range 5 {
 		id := Key{Scope: fmt.Sprint(i)}.ID()
-		if _, found, err := s.load(t.Context(), id); err != nil || found != (i >= 2) {
+		if _, found, err := s.load(t.Context(), []string{id}); err != nil || found != (i >= 2) {
 			t.Errorf("entry %d is found: %v, %v", i, found, err)
 		}
 	}

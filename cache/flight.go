@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fe055d52/credential-helper/helpers"
@@ -14,12 +15,12 @@ import (
 
 // A store keeps entries where other processes of the user's find them.
 type store interface {
-	// load returns an entry. err is not nil where the store cannot be reached; it wraps errGivenUp where that will not change.
-	load(ctx context.Context, id string) (e Entry, found bool, err error)
+	// load returns the first entry that is there under one of ids. err is not nil where the store cannot be reached; it wraps errGivenUp where that will not change.
+	load(ctx context.Context, ids []string) (e Entry, found bool, err error)
 	// peek is load for one who only looks: it changes nothing, and does not make the store reachable.
-	peek(ctx context.Context, id string) (e Entry, found bool, err error)
-	// save keeps an entry. Where the store is still starting, it may be kept later.
-	save(ctx context.Context, id string, e Entry) error
+	peek(ctx context.Context, ids []string) (e Entry, found bool, err error)
+	// save keeps an entry under id, and forgets those under the ids in instead. Where the store is still starting, that may be done later.
+	save(ctx context.Context, id string, instead []string, e Entry) error
 	// start makes an unreachable store reachable soon; it is an error where that cannot be done. It does not wait for it.
 	start(ctx context.Context) error
 	// awaitStart waits while another process makes the store reachable, and reports whether one did.
@@ -43,12 +44,15 @@ type Shared struct {
 // The system frees the lock of a leader that dies, and the next one takes it. A leader's failure is kept for a moment,
 // for those who began to wait before it came: they fail with it, instead of repeating it one after the other.
 //
+// A key with wider scopes is answered by what is kept under any of them. The lock is that of its own scope: how far an answer holds is known when it is there.
+//
 // Where there are no locks, or a leader's answer could not be had because the store is out of reach and stays there, each process answers by itself.
 func (s *Shared) Get(ctx context.Context, key Key, fill Fill) (helpers.Response, error) {
-	id := key.ID()
+	ids := key.IDs()
+	id := ids[len(ids)-1]
 	began := s.now()
 	for waits := 0; ; waits++ {
-		e, found, err := s.load(ctx, id)
+		e, found, err := s.load(ctx, ids)
 		absent := err != nil
 		switch {
 		case found && e.failure == nil:
@@ -71,7 +75,7 @@ func (s *Shared) Get(ctx context.Context, key Key, fill Fill) (helpers.Response,
 			return s.answer(ctx, fill)
 		}
 		if lock != nil {
-			return s.lead(ctx, key, lock, fill)
+			return s.lead(ctx, key, ids, lock, fill)
 		}
 		if err := s.wait(ctx, id, absent); errors.Is(err, errNoPatience) {
 			return s.answer(ctx, fill)
@@ -113,10 +117,10 @@ func (s *Shared) wait(ctx context.Context, id string, absent bool) (err error) {
 var errNoPatience = errors.New("the process that was waited for takes too long")
 
 // load returns an entry that may be used now. It waits for a store that is starting.
-func (s *Shared) load(ctx context.Context, id string) (Entry, bool, error) {
-	e, found, err := s.store.load(ctx, id)
+func (s *Shared) load(ctx context.Context, ids []string) (Entry, bool, error) {
+	e, found, err := s.store.load(ctx, ids)
 	if err != nil && s.store.awaitStart(ctx) {
-		e, found, err = s.store.load(ctx, id)
+		e, found, err = s.store.load(ctx, ids)
 	}
 	if err != nil || !found || !e.fresh(s.now()) || !e.unchanged(s.get) {
 		return Entry{}, false, err
@@ -125,11 +129,10 @@ func (s *Shared) load(ctx context.Context, id string) (Entry, bool, error) {
 }
 
 // lead answers a question for all who wait, holding the key's lock.
-func (s *Shared) lead(ctx context.Context, key Key, held *lock, fill Fill) (helpers.Response, error) {
+func (s *Shared) lead(ctx context.Context, key Key, ids []string, held *lock, fill Fill) (helpers.Response, error) {
 	defer held.release()
-	id := key.ID()
 	// Somebody may have answered between the look and the lock.
-	e, found, err := s.load(ctx, id)
+	e, found, err := s.load(ctx, ids)
 	if found && e.failure == nil {
 		tellMade(ctx, key, &e)
 		return e.Response, nil
@@ -143,10 +146,10 @@ func (s *Shared) lead(ctx context.Context, key Key, held *lock, fill Fill) (help
 	}
 	e, err = fill(ctx)
 	if err != nil {
-		s.save(ctx, id, Entry{failure: tellable(err), Inputs: e.Inputs, Salt: e.Salt})
+		s.save(ctx, key, ids, Entry{failure: tellable(err), Inputs: e.Inputs, Salt: e.Salt})
 		return helpers.Response{}, err
 	}
-	s.save(ctx, id, e)
+	s.save(ctx, key, ids, e)
 	return e.Response, nil
 }
 
@@ -157,14 +160,21 @@ func (s *Shared) answer(ctx context.Context, fill Fill) (helpers.Response, error
 }
 
 // save keeps an entry; that it cannot be kept is no reason to fail.
-func (s *Shared) save(ctx context.Context, id string, e Entry) {
+//
+// What is there under the key's other scopes could not be used, or there would be no new entry. It goes, so that it does not stand in this one's way:
+// and so of two entries that are both for one URL, that of the wider scope is the newer one.
+func (s *Shared) save(ctx context.Context, key Key, ids []string, e Entry) {
 	if !e.seal(s.now()) {
 		return
 	}
 	// A leader whose time is up still tells its failure to those who wait.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), busyPatience)
 	defer cancel()
-	if err := s.store.save(ctx, id, e); err != nil {
+	at := len(key.Wider)
+	if i := slices.Index(key.Wider, e.Scope); e.Scope != "" && i >= 0 {
+		at = i
+	}
+	if err := s.store.save(ctx, ids[at], slices.Delete(slices.Clone(ids), at, at+1), e); err != nil {
 		trace.Note(ctx, "cache: not kept: %s", err)
 	}
 }

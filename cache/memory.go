@@ -41,36 +41,40 @@ func (i *item) over(now time.Time) bool {
 	return !now.Round(0).Before(i.until) || !now.Before(i.deadline)
 }
 
-// get returns an entry whose time is not over.
-func (m *memory) get(id string) (*item, bool) {
+// get returns the first entry under one of ids whose time is not over.
+func (m *memory) get(ids ...string) (*item, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	el, ok := m.items[id]
-	if !ok {
-		return nil, false
+	for _, id := range ids {
+		el, ok := m.items[id]
+		if !ok {
+			continue
+		}
+		it := el.Value.(*item)
+		if it.over(m.now()) {
+			m.remove(el)
+			continue
+		}
+		m.order.MoveToFront(el)
+		return it, true
 	}
-	it := el.Value.(*item)
-	if it.over(m.now()) {
-		m.remove(el)
-		return nil, false
-	}
-	m.order.MoveToFront(el)
-	return it, true
+	return nil, false
 }
 
 // peek is get for one who only looks: nothing is forgotten, and no entry is the more recently used.
-func (m *memory) peek(id string) (*item, bool) {
+func (m *memory) peek(ids ...string) (*item, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	el, ok := m.items[id]
-	if !ok || el.Value.(*item).over(m.now()) {
-		return nil, false
+	for _, id := range ids {
+		if el, ok := m.items[id]; ok && !el.Value.(*item).over(m.now()) {
+			return el.Value.(*item), true
+		}
 	}
-	return el.Value.(*item), true
+	return nil, false
 }
 
-// put keeps an entry that decode accepts. The bytes are kept as they are: that takes the least memory.
-func (m *memory) put(id string, data []byte, e *Entry) {
+// put keeps an entry that decode accepts, and forgets those under the ids in instead. The bytes are kept as they are: that takes the least memory.
+func (m *memory) put(id string, data []byte, e *Entry, instead ...string) {
 	now := m.now()
 	life := min(e.until.Sub(now.Round(0)), e.until.Sub(e.stored))
 	if life <= 0 {
@@ -85,6 +89,11 @@ func (m *memory) put(id string, data []byte, e *Entry) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	for _, other := range instead {
+		if el, ok := m.items[other]; ok && other != id {
+			m.remove(el)
+		}
+	}
 	if el, ok := m.items[id]; ok {
 		el.Value = it
 		m.order.MoveToFront(el)

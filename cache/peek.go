@@ -28,7 +28,7 @@ func (i Info) Usable() bool { return i.Fresh && len(i.Changed) == 0 && i.Failure
 // Peek tells of the entry for key, where there is one. It asks, keeps and forgets nothing, starts nothing, and counts as no use of the entry.
 // err is not nil where the entries are out of reach.
 func (s *Shared) Peek(ctx context.Context, key Key) (info Info, found bool, err error) {
-	e, found, err := s.store.peek(ctx, key.ID())
+	e, found, err := s.store.peek(ctx, key.IDs())
 	if err != nil || !found {
 		return Info{}, false, err
 	}

@@ -47,12 +47,12 @@ func (a *Agent) reply(m wire.Message) wire.Message {
 			q.Files = append(q.Files, [2]string{fields[i], fields[i+1]})
 		}
 		return a.ask(q)
-	case m.Op == wire.Load && len(fields) == 1:
-		return a.load(fields[0])
-	case m.Op == wire.Peek && len(fields) == 1:
-		return a.peek(fields[0])
-	case m.Op == wire.Save && len(fields) == 2:
-		if err := a.save(fields[0], fields[1]); err != nil {
+	case m.Op == wire.Load && len(fields) >= 1:
+		return a.load(fields)
+	case m.Op == wire.Peek && len(fields) >= 1:
+		return a.peek(fields)
+	case m.Op == wire.Save && len(fields) >= 2:
+		if err := a.save(fields[0], fields[1], fields[2:]); err != nil {
 			return refuse(err.Error())
 		}
 		return wire.Message{Op: wire.Done}
@@ -85,7 +85,7 @@ func (a *Agent) ask(q Question) wire.Message {
 		return wire.Message{Op: wire.Answer, Fields: []string{string(asked.Text)}}
 	}
 	a.drain()
-	it, ok := a.memory.get(asked.Key.ID())
+	it, ok := a.memory.get(asked.Key.IDs()...)
 	if !ok || it.failure {
 		return miss // the client asks again, and is counted then
 	}
@@ -126,9 +126,9 @@ func (a *Agent) count(it *item) {
 	}
 }
 
-func (a *Agent) load(id string) wire.Message {
+func (a *Agent) load(ids []string) wire.Message {
 	a.drain()
-	it, ok := a.memory.get(id)
+	it, ok := a.memory.get(ids...)
 	if !ok {
 		a.misses.Add(1)
 		return wire.Message{Op: wire.Miss}
@@ -139,16 +139,16 @@ func (a *Agent) load(id string) wire.Message {
 	return wire.Message{Op: wire.Entry, Fields: []string{string(it.data)}}
 }
 
-func (a *Agent) peek(id string) wire.Message {
+func (a *Agent) peek(ids []string) wire.Message {
 	a.drain()
-	it, ok := a.memory.peek(id)
+	it, ok := a.memory.peek(ids...)
 	if !ok {
 		return wire.Message{Op: wire.Miss}
 	}
 	return wire.Message{Op: wire.Entry, Fields: []string{string(it.data)}}
 }
 
-func (a *Agent) save(id, data string) error {
+func (a *Agent) save(id, data string, instead []string) error {
 	if len(id) > 64 {
 		return errors.New("the key is too long")
 	}
@@ -156,7 +156,7 @@ func (a *Agent) save(id, data string) error {
 	if err != nil {
 		return err
 	}
-	a.memory.put(strings.Clone(id), []byte(data), &e) // id alone would keep the whole frame
+	a.memory.put(strings.Clone(id), []byte(data), &e, instead...) // id alone would keep the whole frame
 	return nil
 }
 

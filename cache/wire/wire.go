@@ -24,9 +24,9 @@ const maxFields = 4096
 // Operations of a client.
 const (
 	Ask    = 'a' // build, URI, flags (g: guess registries, n: the file is named by a variable), context, then path and sum of each configuration file → Answer, Hit or Miss
-	Load   = 'l' // build, key → Entry or Miss
-	Peek   = 'p' // build, key → Entry or Miss, which counts as nothing
-	Save   = 's' // build, key, entry → Done
+	Load   = 'l' // build, then the keys of one question → the Entry of the first that has one, or Miss
+	Peek   = 'p' // build, then the keys of one question → as for Load, which counts as nothing
+	Save   = 's' // build, key, entry, then the other keys of the question, whose entries go → Done
 	Drop   = 'd' // build, what ("expired", "volatile", "all") → Done with the number of entries dropped
 	Status = 't' // build → Done with a JSON object
 	Quit   = 'q' // build → Done, and the agent ends; the same in every version
