@@ -38,6 +38,13 @@ type HostBound interface {
 	HostBound() bool
 }
 
+// A Spreading helper finds logins that hold for more than a URL's scope, which is known only when the login is found.
+type Spreading interface {
+	// Wider returns scopes that are wider than u's, the widest first. A credential's Covers may be one of them:
+	// then it, and the headers that are made from it, hold for every URL that has this scope among its own.
+	Wider(u *url.URL) []string
+}
+
 // A Rule is what a helper is told of the rule that it serves.
 type Rule struct {
 	// Host is the rule's host pattern, with a port where it has one, spelled as [ParseRequest] spells hosts; empty where the rule has none.
@@ -69,6 +76,8 @@ type Credential struct {
 	Expires time.Time
 	// Source says where it was found, in words: "$GITHUB_TOKEN", "~/.docker/config.json".
 	Source string
+	// Covers is the scope, out of those that a [Spreading] helper names for the URL, for all of which the login holds; empty where it is known for the URL's own alone.
+	Covers string
 }
 
 // Anonymous reports whether c holds no secret.

@@ -258,3 +258,22 @@ func Display(u *url.URL) string {
 
 // Origin returns u's scheme and host: "https://example.com:8443".
 func Origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
+
+// maxDirectories is the number of a URL's directories above which the deeper ones do not count.
+const maxDirectories = 16
+
+// Directories returns the directories that u is in, the widest first: "/", "/a/" and "/a/b/" for /a/b/c. They are escaped as u's path is.
+// There are none of a path with an empty segment, which is a directory to one program and nothing to another.
+func Directories(u *url.URL) []string {
+	path := u.EscapedPath()
+	if !strings.HasPrefix(path, "/") || strings.Contains(path, "//") {
+		return nil
+	}
+	var dirs []string
+	for i := 0; i < len(path) && len(dirs) < maxDirectories; i++ {
+		if path[i] == '/' {
+			dirs = append(dirs, path[:i+1])
+		}
+	}
+	return dirs
+}

@@ -274,3 +274,20 @@ func TestPresigned(t *testing.T) {
 		})
 	}
 }
+
+func TestDirectories(t *testing.T) {
+	for raw, want := range map[string]string{
+		"https://a.test": "/", "https://a.test/": "/", "https://a.test/a": "/", "https://a.test/a/": "/ /a/", "https://a.test/a/b?c/d": "/ /a/",
+		"https://a.test/a%2Fb/c%20d/e": "/ /a%2Fb/ /a%2Fb/c%20d/", "https://a.test//a": "", "https://a.test/a//": "",
+		"https://a.test" + strings.Repeat("/x", 40): "/ /x/ /x/x/ /x/x/x/",
+	} {
+		r, err := ParseRequest(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dirs := Directories(r.URL)
+		if len(dirs) > 16 || strings.Join(dirs[:min(len(dirs), 4)], " ") != want {
+			t.Errorf("%s is in %q, want %q", raw, dirs, want)
+		}
+	}
+}

@@ -45,6 +45,9 @@ func (b bundler) Lookup(ctx context.Context, q Query) (Values, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading Bundler's settings: %w", err)
 	}
+	if b.byPath(q.URL, local, global) {
+		q.alike = nil
+	}
 	keys := bundlerKeys(q.URL)
 	for _, key := range keys {
 		value, from := local.get(key)
@@ -64,9 +67,9 @@ func (b bundler) Lookup(ctx context.Context, q Query) (Values, error) {
 		if err != nil {
 			return nil, helpers.WithHint(fmt.Errorf("reading Bundler's login %s: %w", from, err), "write %% as %%25 in the user name and the password")
 		}
-		return values, nil
+		return alike(q, nil, func(*url.URL) (Values, error) { return values, nil }, sameValues)
 	}
-	values, more, err := b.gems(ctx, q.URL)
+	values, more, err := b.gems(ctx, q)
 	if err != nil || values != nil {
 		return values, err
 	}
@@ -117,6 +120,26 @@ func bundlerKeys(u *url.URL) []string {
 		}
 	}
 	return append(keys, bundlerKey(host))
+}
+
+// byPath reports whether there is a setting for a part of u's server, or there may be one.
+func (b bundler) byPath(u *url.URL, files ...bundlerSettings) bool {
+	server := strings.ToUpper(bundlerKey(u.Scheme + "://" + u.Host + "/"))
+	deeper := func(name string) bool {
+		return len(name) > len(server) && strings.EqualFold(name[:len(server)], server)
+	}
+	for _, file := range files {
+		for key := range file.values {
+			if deeper(key) {
+				return true
+			}
+		}
+	}
+	variables, ok := b.Env.EnvironWith(server)
+	return !ok || slices.ContainsFunc(variables, func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return deeper(name)
+	})
 }
 
 // maxBundlerPath is the number of segments of a URL's path above which no setting is looked for.

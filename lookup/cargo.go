@@ -76,7 +76,7 @@ func (c cargo) Lookup(ctx context.Context, q Query) (Values, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking for cargo's registries: %w", err)
 	}
-	return c.find(settings, q.URL)
+	return alike(q, c.paths(settings, q.URL), func(u *url.URL) (Values, error) { return c.find(settings, u) }, sameValues)
 }
 
 // find returns the token for u.
@@ -85,9 +85,8 @@ func (c cargo) find(settings *cargoSettings, u *url.URL) (Values, error) {
 	if origin == "https://static.crates.io" {
 		return nil, helpers.NotFoundf("cargo sends no token to static.crates.io")
 	}
-	ofCratesIO := origin == "https://crates.io" || origin == "https://index.crates.io"
 	switch {
-	case ofCratesIO && (c.registry == "" || c.registry == cratesIO):
+	case ofCratesIO(u) && (c.registry == "" || c.registry == cratesIO):
 		return c.token(settings, cratesIO)
 	case c.registry == cratesIO:
 		return nil, helpers.NotFoundf("the token of crates.io does not go to %s", origin)
@@ -104,12 +103,17 @@ func (c cargo) find(settings *cargoSettings, u *url.URL) (Values, error) {
 	return c.oneOf(settings, names, origin)
 }
 
+func ofCratesIO(u *url.URL) bool {
+	origin := helpers.Origin(u)
+	return origin == "https://crates.io" || origin == "https://index.crates.io"
+}
+
 // on returns the names of the registries that are the nearest to u.
 func (c cargo) on(settings *cargoSettings, u *url.URL) []string {
 	at := func(name string) (*url.URL, bool) { return c.index(settings, name) }
 	names := nearest(settings.names(), u, at)
 	if len(names) > 0 || c.Env.Environ == nil {
-		return names
+		return names // which ones depends on u's path, and whether there are some on its server alone
 	}
 	// A registry may be in the environment alone. That is looked at last: an answer that depends on all variables is seldom used again.
 	for _, variable := range c.Env.Environ() {
@@ -121,6 +125,20 @@ func (c cargo) on(settings *cargoSettings, u *url.URL) []string {
 		}
 	}
 	return nearest(settings.names(), u, at)
+}
+
+// paths returns the paths of the indexes on u's server.
+func (c cargo) paths(settings *cargoSettings, u *url.URL) (paths []string) {
+	if c.registry != "" || ofCratesIO(u) {
+		return nil // no path decides
+	}
+	c.on(settings, u) // which may learn of registries that are in the environment alone
+	for _, name := range settings.names() {
+		if at, ok := c.index(settings, name); ok && sameServer(at, u) {
+			paths = append(paths, at.EscapedPath())
+		}
+	}
+	return paths
 }
 
 // oneOf returns the token of one of several registries that are equally near, where they have no two.

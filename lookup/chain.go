@@ -54,6 +54,9 @@ type Query struct {
 	URL *url.URL
 	// Registry is an OCI registry's host and port, and Repository the repository on it; empty for other servers.
 	Registry, Repository string
+
+	// alike, where not nil, is told by [alike] below which directory of the server the outcome is the same.
+	alike *string
 }
 
 // Values are what was found: binding → value. A user name is held as a Secret too, though it is none.
@@ -109,8 +112,15 @@ type Source interface {
 
 // A PathBound source's secrets may be for a part of a host: two URLs of one host may have different ones.
 // A source that does not implement it has one secret for all paths of a host.
+//
+// One that does may tell how far what it found goes, by way of [alike].
 type PathBound interface {
 	PathBound() bool
+}
+
+func pathBound(s Source) bool {
+	p, ok := s.(PathBound)
+	return ok && p.PathBound()
 }
 
 // An Entry is a source in a chain.
@@ -131,10 +141,7 @@ func (c Chain) HostBound() bool {
 
 // PathBound reports whether what the chain yields may differ between the paths of one host.
 func (c Chain) PathBound() bool {
-	return slices.ContainsFunc(c, func(e Entry) bool {
-		p, ok := e.Source.(PathBound)
-		return ok && p.PathBound()
-	})
+	return slices.ContainsFunc(c, func(e Entry) bool { return pathBound(e.Source) })
 }
 
 // Found is what a chain yielded.
@@ -142,6 +149,8 @@ type Found struct {
 	Values
 	// Source names where the last value, the one that made it enough, was found.
 	Source string
+	// Covers is the widest directory of the server, out of [helpers.Directories], for all of which the chain yields the same; empty where that is not known.
+	Covers string
 }
 
 // MissingError is returned where a chain does not yield enough. It wraps [helpers.ErrNotFound].
@@ -167,6 +176,7 @@ func (e *MissingError) Unwrap() error { return helpers.ErrNotFound }
 // also where its own is empty.
 func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Found, error) {
 	found := Found{Values: Values{}}
+	covers := "/"
 	var tried []string
 	walk := c.begin(ctx)
 	for i, e := range c {
@@ -176,8 +186,19 @@ func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Fou
 		}
 		walk.is(i, OutcomeNoAnswer, nil)
 		end := trace.Step(ctx, "asking %s", e.Source.Name())
-		values, err := e.Source.Lookup(ctx, q)
+		asked, dir := q, "/"
+		if pathBound(e.Source) {
+			dir = ""
+			asked.alike = &dir
+		}
+		values, err := e.Source.Lookup(ctx, asked)
 		end(err)
+		// What an earlier source has not for this URL, it may have for another one. All are the URL's own directories: the longer is the narrower.
+		if covers == "" || dir == "" {
+			covers = ""
+		} else if len(dir) > len(covers) {
+			covers = dir
+		}
 		if err != nil {
 			walk.failed(i, err)
 			if ctx.Err() == nil && helpers.FallsThrough(err) {
@@ -208,7 +229,7 @@ func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Fou
 			}
 		}
 		walk.is(i, OutcomeFound, nil)
-		found.Source = e.Source.Name()
+		found.Source, found.Covers = e.Source.Name(), covers
 		if enough(found.Values) {
 			return found, nil
 		}

@@ -2,6 +2,7 @@ package lookup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -25,25 +26,69 @@ const rubyGems = "https://rubygems.org"
 //   - :sources of $GEMRC (files in a list), else ~/.gemrc, else $XDG_CONFIG_HOME/gem/gemrc or ~/.config/gem/gemrc: URLs with user info
 //
 // looked names the files for an error.
-func (b bundler) gems(ctx context.Context, u *url.URL) (values Values, looked []string, err error) {
+func (b bundler) gems(ctx context.Context, q Query) (values Values, looked []string, err error) {
+	var keys, users []gemLogin
 	if key := b.Env.Var("GEM_HOST_API_KEY"); key != "" {
 		host := b.Env.Var("RUBYGEMS_HOST")
 		if host == "" {
 			host = rubyGems
 		}
 		if server, _, ok := parseServer(host); ok {
-			if _, ok := covers(server, u); ok {
+			if _, ok := covers(server, q.URL); ok {
 				return gemKey(key), nil, nil
 			}
+			keys = append(keys, gemLogin{server, key})
 		}
 	}
-	if values, err = b.gemCredentials(ctx, u, &looked); err == nil && values == nil {
-		values, err = b.gemSources(ctx, u, &looked)
+	stored, err := b.gemCredentials(ctx, &looked)
+	last := gemFor(stored, q.URL) == ""
+	if err == nil && last {
+		users, err = b.gemSources(ctx, &looked)
 	}
+	if err != nil {
+		return nil, looked, fmt.Errorf("reading RubyGems' logins: %w", err)
+	}
+	var paths []string
+	for _, login := range slices.Concat(keys, stored, users) {
+		if sameServer(login.at, q.URL) {
+			paths = append(paths, login.at.EscapedPath())
+		}
+	}
+	values, err = alike(q, paths, func(u *url.URL) (Values, error) {
+		for _, logins := range [][]gemLogin{keys, stored} {
+			if key := gemFor(logins, u); key != "" {
+				return gemKey(key), nil
+			}
+		}
+		if !last {
+			return nil, errors.New("not looked for")
+		}
+		if user := gemFor(users, u); user != "" {
+			return userInfo(user)
+		}
+		return nil, nil
+	}, sameValues)
 	if err != nil && !helpers.FallsThrough(err) {
 		err = fmt.Errorf("reading RubyGems' logins: %w", err)
 	}
 	return values, looked, err
+}
+
+// A gemLogin is a login, in its own form, for what is below a URL.
+type gemLogin struct {
+	at    *url.URL
+	value string
+}
+
+// gemFor returns the login that is the closest to u of those that cover it; "" where none does.
+func gemFor(logins []gemLogin, u *url.URL) (best string) {
+	deepest := -1
+	for _, login := range logins {
+		if depth, ok := covers(login.at, u); ok && depth > deepest {
+			best, deepest = login.value, depth
+		}
+	}
+	return best
 }
 
 // gemKey returns the values for a key of RubyGems.
@@ -51,13 +96,12 @@ func gemKey(key string) Values {
 	return Values{Header("Authorization"): redact.Hold(key), Default: redact.Hold(key)}
 }
 
-// gemCredentials looks into the file of keys.
-func (b bundler) gemCredentials(ctx context.Context, u *url.URL, looked *[]string) (Values, error) {
+// gemCredentials reads the file of keys.
+func (b bundler) gemCredentials(ctx context.Context, looked *[]string) (logins []gemLogin, err error) {
 	file, err := b.firstYAML(ctx, looked, b.home(".gem", "credentials"), b.xdg("XDG_DATA_HOME", []string{".local", "share"}, "gem", "credentials"))
 	if err != nil || file.values == nil {
 		return nil, err
 	}
-	best, deepest := "", -1
 	for _, name := range slices.Sorted(maps.Keys(file.values)) {
 		key, _ := file.get(name)
 		raw := name
@@ -66,19 +110,14 @@ func (b bundler) gemCredentials(ctx context.Context, u *url.URL, looked *[]strin
 			raw = rubyGems
 		}
 		if server, _, ok := parseServer(raw); ok && key != "" {
-			if depth, ok := covers(server, u); ok && depth > deepest {
-				best, deepest = key, depth
-			}
+			logins = append(logins, gemLogin{server, key})
 		}
 	}
-	if best == "" {
-		return nil, nil
-	}
-	return gemKey(best), nil
+	return logins, nil
 }
 
-// gemSources looks for user info in the URLs of sources.
-func (b bundler) gemSources(ctx context.Context, u *url.URL, looked *[]string) (Values, error) {
+// gemSources reads the user info in the URLs of sources.
+func (b bundler) gemSources(ctx context.Context, looked *[]string) (logins []gemLogin, err error) {
 	var sources []ast.Node
 	set := func(file bundlerSettings) {
 		for _, name := range []string{"sources", ":sources"} {
@@ -105,18 +144,12 @@ func (b bundler) gemSources(ctx context.Context, u *url.URL, looked *[]string) (
 		}
 		set(file)
 	}
-	best, deepest := "", -1
 	for _, source := range sources {
 		if server, user, ok := parseServer(yamlText(source)); ok && user != "" {
-			if depth, ok := covers(server, u); ok && depth > deepest {
-				best, deepest = user, depth
-			}
+			logins = append(logins, gemLogin{server, user})
 		}
 	}
-	if best == "" {
-		return nil, nil
-	}
-	return userInfo(best)
+	return logins, nil
 }
 
 // xdg returns a path below the directory that a variable names, else below one in the home directory; "" where there is none.

@@ -60,6 +60,7 @@ func (m maven) Lookup(ctx context.Context, q Query) (Values, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
+		q.everywhere()
 		return nil, notThere(looked, "there is no settings.xml of Maven's: there is no home directory")
 	}
 	var ids []string
@@ -70,7 +71,18 @@ func (m maven) Lookup(ctx context.Context, q Query) (Values, error) {
 	}
 	id := m.server
 	if id == "" {
-		if id, err = m.serverFor(files, q.URL, ids); err != nil {
+		sites := m.sites(files, q.URL, ids)
+		paths := make([]string, len(sites))
+		for i, s := range sites {
+			paths[i] = s.at.EscapedPath()
+		}
+		id, err = alike(q, paths, func(u *url.URL) (string, error) {
+			if id := serverFor(sites, u); id != "" {
+				return id, nil
+			}
+			return "", helpers.NotFoundf(`%s names no URL with a server for %s; name the server: "server": ID%s`, mavenNames(files), u.Host, known(ids))
+		}, func(a, b string) bool { return a == b })
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -146,51 +158,50 @@ func (m maven) files(ctx context.Context) (files []mavenFile, looked []string, e
 	return files, looked, nil
 }
 
-// serverFor returns the id whose URL covers u: the deepest that does, else the only one at u's server. Of two as deep, one with a <server> is meant, then the first.
-func (m maven) serverFor(files []mavenFile, u *url.URL, servers []string) (id string, err error) {
-	type site struct {
-		id    string
-		depth int
-	}
-	var covering, beside []site
+// A mavenSite is where settings say that a server is.
+type mavenSite struct {
+	id string
+	at *url.URL
+}
+
+// sites returns the sites at u's server that have a <server>.
+func (m maven) sites(files []mavenFile, u *url.URL, servers []string) (sites []mavenSite) {
 	for _, f := range files {
-		sites := f.root.all("mirrors", "mirror")
+		elements := f.root.all("mirrors", "mirror")
 		for _, kind := range [][]string{{"repositories", "repository"}, {"pluginRepositories", "pluginRepository"}} {
-			sites = append(sites, f.root.all(append([]string{"profiles", "profile"}, kind...)...)...)
+			elements = append(elements, f.root.all(append([]string{"profiles", "profile"}, kind...)...)...)
 		}
-		for _, e := range sites {
+		for _, e := range elements {
 			// A URL with a variable that nobody defines names no host.
 			raw, err := m.interpolate(f.shown, e, e.value("url"))
 			if err != nil {
 				continue
 			}
-			server, _, ok := parseServer(raw)
-			s := site{id: e.value("id")}
-			if !ok || !sameServer(server, u) || !slices.Contains(servers, s.id) || s.id == "" {
-				continue
-			}
-			var covered bool
-			if s.depth, covered = covers(server, u); covered {
-				covering = append(covering, s)
-			} else if !slices.ContainsFunc(beside, func(other site) bool { return other.id == s.id }) {
-				beside = append(beside, s)
+			at, _, ok := parseServer(raw)
+			id := e.value("id")
+			if ok && sameServer(at, u) && id != "" && slices.Contains(servers, id) {
+				sites = append(sites, mavenSite{id, at})
 			}
 		}
 	}
-	switch {
-	case helpers.Wildcard(u):
-	case len(covering) > 0:
-		best := covering[0]
-		for _, s := range covering {
-			if s.depth > best.depth {
-				best = s
-			}
-		}
-		return best.id, nil
-	case len(beside) == 1:
-		return beside[0].id, nil
+	return sites
+}
+
+// serverFor returns the id of the site that covers u: the deepest that does, of two as deep the first; else the only id there is. It is "" where none is meant.
+func serverFor(sites []mavenSite, u *url.URL) (id string) {
+	if helpers.Wildcard(u) || len(sites) == 0 {
+		return ""
 	}
-	return "", helpers.NotFoundf(`%s names no URL with a server for %s; name the server: "server": ID%s`, mavenNames(files), u.Host, known(servers))
+	deepest := -1
+	for _, s := range sites {
+		if depth, ok := covers(s.at, u); ok && depth > deepest {
+			id, deepest = s.id, depth
+		}
+	}
+	if deepest < 0 && !slices.ContainsFunc(sites, func(s mavenSite) bool { return s.id != sites[0].id }) {
+		return sites[0].id
+	}
+	return id
 }
 
 // login returns what a server has.

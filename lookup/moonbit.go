@@ -82,24 +82,37 @@ func (t *moonbitType) UnmarshalText(text []byte) error {
 func (m moonbit) Lookup(ctx context.Context, q Query) (Values, error) {
 	data, shown, err := m.read(ctx)
 	if err != nil {
+		q.everywhere()
 		return nil, err
 	}
-	return m.find(shown, data, q.URL)
+	return m.find(shown, data, q)
 }
 
-// find returns the login for u from a file's text. shown is the file's name in errors.
-func (m moonbit) find(shown string, data []byte, u *url.URL) (Values, error) {
+// find returns the login from a file's text. shown is the file's name in errors.
+func (m moonbit) find(shown string, data []byte, q Query) (Values, error) {
 	var file struct {
 		Sources []moonbitSource `toml:"sources"`
 	}
 	if err := decodeTOML(shown, "moonbit-registry", data, &file, errMoonbitType); err != nil {
 		return nil, err
 	}
-	source, ok := moonbitFor(file.Sources, u)
-	if !ok {
-		return nil, helpers.NotFoundf("%s has no source for %s", shown, helpers.Origin(u))
+	parts := moonbitParts(file.Sources)
+	var paths []string
+	for _, p := range parts {
+		if sameServer(p.at, q.URL) {
+			paths = append(paths, p.at.EscapedPath())
+		}
 	}
-	return m.login(shown, source)
+	source, err := alike(q, paths, func(u *url.URL) (*moonbitSource, error) {
+		if source := moonbitFor(parts, u); source != nil {
+			return source, nil
+		}
+		return nil, helpers.NotFoundf("%s has no source for %s", shown, helpers.Origin(u))
+	}, func(a, b *moonbitSource) bool { return a == b })
+	if err != nil {
+		return nil, err
+	}
+	return m.login(shown, *source)
 }
 
 // read returns the file, and its name as people write it.
@@ -127,34 +140,41 @@ func (m moonbit) read(ctx context.Context) (data []byte, shown string, err error
 	return nil, "", helpers.NotFoundf("there is no %s in %s or above it", moonbitFile, m.Env.Display(m.Env.Dir))
 }
 
-// moonbitFor returns the source that a URL is of.
-func moonbitFor(sources []moonbitSource, u *url.URL) (source moonbitSource, ok bool) {
-	type part struct {
-		moonbitSource
-		at *url.URL
-	}
-	var parts []part
-	for _, source := range sources {
+// A moonbitPart is a place where a source has something.
+type moonbitPart struct {
+	*moonbitSource
+	at *url.URL
+}
+
+// moonbitParts returns the parts of all sources.
+func moonbitParts(sources []moonbitSource) (parts []moonbitPart) {
+	for i := range sources {
+		source := &sources[i]
 		home, _, ok := parseServer(source.URL)
 		if !ok || source.Enabled != nil && !*source.Enabled {
 			continue
 		}
-		parts = append(parts, part{source, home})
+		parts = append(parts, moonbitPart{source, home})
 		for _, raw := range []string{source.IndexURL, source.packages()} {
 			if at, _, ok := parseServer(raw); ok && sameServer(at, home) {
-				parts = append(parts, part{source, at})
+				parts = append(parts, moonbitPart{source, at})
 			}
 		}
 	}
-	found := nearest(parts, u, func(p part) (*url.URL, bool) {
+	return parts
+}
+
+// moonbitFor returns the source that a URL is of, nil where it is of none.
+func moonbitFor(parts []moonbitPart, u *url.URL) *moonbitSource {
+	found := nearest(parts, u, func(p moonbitPart) (*url.URL, bool) {
 		_, ok := covers(p.at, u)
 		return p.at, ok
 	})
 	if len(found) == 0 {
-		return moonbitSource{}, false
+		return nil
 	}
-	first := slices.MinFunc(found, func(a, b part) int { return cmp.Compare(a.priority(), b.priority()) })
-	return first.moonbitSource, true
+	first := slices.MinFunc(found, func(a, b moonbitPart) int { return cmp.Compare(a.priority(), b.priority()) })
+	return first.moonbitSource
 }
 
 // packages returns the URL below which the source's packages are: what its pattern has before the first variable, up to the last slash.

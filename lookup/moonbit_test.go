@@ -165,7 +165,7 @@ func FuzzMoonbit(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file, path string) {
 		u := mustParse(t, home)
 		u.Path = "/" + path
-		values, err := m.find("registry.toml", []byte(file), u)
+		values, err := m.find("registry.toml", []byte(file), Query{URL: u})
 		if err == nil && !strings.Contains(strings.ToLower(file), "moon.example.com") && !strings.Contains(file, `\`) {
 			t.Errorf("%q gives moon.example.com %v", file, values)
 		}

@@ -74,10 +74,13 @@ func (n npmrc) Lookup(ctx context.Context, q Query) (Values, error) {
 	if err := n.load(ctx, c); err != nil {
 		return nil, err
 	}
-	values, err := c.find(q.URL)
-	if registry := c.registry(); values == nil && err == nil && registry != nil && registry.Host == q.URL.Host {
-		values, err = c.find(registry)
-	}
+	values, err := alike(q, c.paths(q.URL), func(u *url.URL) (Values, error) {
+		values, err := c.find(u)
+		if registry := c.registry(); values == nil && err == nil && registry != nil && registry.Host == u.Host {
+			values, err = c.find(registry)
+		}
+		return values, err
+	}, sameValues)
 	if values != nil || err != nil {
 		return values, err
 	}
@@ -271,6 +274,17 @@ func (c *npmConfig) find(u *url.URL) (Values, error) {
 		}
 	}
 	return nil, nil
+}
+
+// paths returns the paths of the levels that are at u's host.
+func (c *npmConfig) paths(u *url.URL) (paths []string) {
+	for key := range c.options {
+		level, ok := strings.CutPrefix(key[:max(0, strings.LastIndexByte(key, ':'))], "//")
+		if host, path, _ := strings.Cut(level, "/"); ok && strings.EqualFold(host, u.Host) {
+			paths = append(paths, "/"+path)
+		}
+	}
+	return paths
 }
 
 // npmCovers reports whether a level is want, or ends where a segment of want's path does. Its host may be in capitals; its path is compared as it is.

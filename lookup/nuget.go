@@ -76,7 +76,14 @@ func (n nuget) Lookup(ctx context.Context, q Query) (Values, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading NuGet's configuration: %w", err)
 	}
-	best, err := closestFeed(append(feeds, more...), q.URL)
+	feeds = slices.DeleteFunc(append(feeds, more...), func(f feed) bool { return !sameServer(f.url, q.URL) || f.password == "" })
+	paths := make([]string, len(feeds))
+	for i, f := range feeds {
+		paths[i] = f.url.EscapedPath()
+	}
+	best, err := alike(q, paths, func(u *url.URL) (*feed, error) { return closestFeed(feeds, u) }, func(a, b *feed) bool {
+		return a == b || a != nil && b != nil && a.username == b.username && a.password == b.password
+	})
 	switch {
 	case err != nil:
 		return nil, err
@@ -95,9 +102,8 @@ func (n nuget) Lookup(ctx context.Context, q Query) (Values, error) {
 	return nil, helpers.NotFoundf("NuGet's configuration has no login for %s", q.URL.Host)
 }
 
-// closestFeed returns the feed whose login is for u; nil where there is none.
+// closestFeed returns the feed, of those on u's server, whose login is for u; nil where there is none.
 func closestFeed(feeds []feed, u *url.URL) (*feed, error) {
-	feeds = slices.DeleteFunc(feeds, func(f feed) bool { return !sameServer(f.url, u) || f.password == "" })
 	if len(feeds) == 0 {
 		return nil, nil
 	}

@@ -65,9 +65,16 @@ func (p pesde) PathBound() bool { return p.index == "" }
 func (p pesde) Lookup(ctx context.Context, q Query) (Values, error) {
 	tokens, from, err := p.tokens(ctx)
 	if err != nil {
+		q.everywhere()
 		return nil, err
 	}
-	return p.find(tokens, from, q.URL)
+	var paths []string
+	for index := range tokens {
+		if at, _, ok := parseServer(index); ok && sameServer(at, q.URL) {
+			paths = append(paths, at.EscapedPath())
+		}
+	}
+	return alike(q, paths, func(u *url.URL) (Values, error) { return p.find(tokens, from, u) }, sameValues)
 }
 
 // find returns the token for u. from is the place of the tokens in errors.

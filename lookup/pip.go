@@ -70,12 +70,24 @@ func (p pip) Lookup(ctx context.Context, q Query) (Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	best := nearestIndex(pips, q.URL)
-	if best == nil || best.file {
-		best = cmp.Or(nearestIndex(uvs, q.URL), best)
+	var paths []string
+	for _, i := range slices.Concat(pips, uvs) {
+		if sameServer(i.url, q.URL) {
+			paths = append(paths, i.url.EscapedPath())
+		}
 	}
-	if best != nil {
+	values, err := alike(q, paths, func(u *url.URL) (Values, error) {
+		best := nearestIndex(pips, u)
+		if best == nil || best.file {
+			best = cmp.Or(nearestIndex(uvs, u), best)
+		}
+		if best == nil {
+			return nil, nil
+		}
 		return basicLogin(best.username, best.password)
+	}, sameValues)
+	if values != nil || err != nil {
+		return values, err
 	}
 	text := noLogin(q.URL, append([]string{"pip's and uv's variables"}, found...), missing)
 	for _, i := range append(pips, uvs...) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
@@ -90,16 +91,24 @@ func (p pypirc) Lookup(ctx context.Context, q Query) (Values, error) {
 		}
 		read = append([]string{"twine's variables"}, read...)
 	}
-	best, note := choose(ofVariables, q.URL)
-	if best == nil {
-		var more string
-		best, more = choose(ofFile, q.URL)
-		note += more
+	var paths []string
+	for _, r := range slices.Concat(ofVariables, ofFile) {
+		if sameServer(r.url, q.URL) {
+			paths = append(paths, r.url.EscapedPath())
+		}
 	}
-	if best == nil {
-		return nil, helpers.NotFoundf("%s%s", noLogin(q.URL, read, missing), note)
-	}
-	return basicLogin(best.username, best.password)
+	return alike(q, paths, func(u *url.URL) (Values, error) {
+		best, note := choose(ofVariables, u)
+		if best == nil {
+			var more string
+			best, more = choose(ofFile, u)
+			note += more
+		}
+		if best == nil {
+			return nil, helpers.NotFoundf("%s%s", noLogin(u, read, missing), note)
+		}
+		return basicLogin(best.username, best.password)
+	}, sameValues)
 }
 
 // choose returns the repository whose login is for u. note tells of one that is not enough.

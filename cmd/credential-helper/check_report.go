@@ -197,7 +197,7 @@ func shownHops(hops chain) []checkHop {
 	var all []checkHop
 	for _, h := range hops {
 		s := checkHop{Host: h.host, Login: h.login.sent(), Method: h.answer.Method, Status: h.answer.Status, SignIn: h.answer.SignIn}
-		if h.login.account.decision != (decision{}) || h.login.missing != nil {
+		if h.login.rule != nil || h.login.noOpinion != "" || h.login.missing != nil {
 			s.Nothing = nothingSent(h.login)
 		}
 		if h.answer.Failure != nil {

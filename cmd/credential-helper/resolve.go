@@ -103,6 +103,7 @@ func (r *resolver) remember(ctx context.Context, q helpers.Question, ask func(co
 type decision struct {
 	rule  *config.Rule
 	scope string
+	wider []string
 	// noOpinion says why no headers are sent; empty where some are.
 	noOpinion string
 }
@@ -132,12 +133,16 @@ func decide(routes *config.Routes, u *url.URL) (decision, error) {
 		return decision{}, helpers.WithHint(fmt.Errorf("%s is not encrypted (%s), and %s sends a secret", shown, u.Scheme, rule.Place),
 			`use https, or set "allow_http": true in the rule's config`)
 	}
-	return decision{rule: rule, scope: scope}, nil
+	d := decision{rule: rule, scope: scope}
+	if s, ok := rule.Helper.(helpers.Spreading); ok {
+		d.wider = s.Wider(u)
+	}
+	return d, nil
 }
 
 // key is what the cache knows the decision's answer by.
 func (d decision) key(context string) cache.Key {
-	return cache.Key{Helper: d.rule.HelperName, Rule: d.rule.Text, Scope: d.scope, Context: context}
+	return cache.Key{Helper: d.rule.HelperName, Rule: d.rule.Text, Scope: d.scope, Wider: d.wider, Context: context}
 }
 
 // noOpinion is the answer without headers.
@@ -179,7 +184,7 @@ func (r *resolver) account(ctx context.Context, req helpers.Request) (a account,
 	}
 	resp, err := r.cache.Get(cache.WithMade(ctx, &a.made), d.key(r.context), func(ctx context.Context) (cache.Entry, error) {
 		resp, err := fill(ctx, &a, req.URL)
-		e := cache.Entry{Response: resp, Salt: r.salt}
+		e := cache.Entry{Response: resp, Salt: r.salt, Scope: a.credential.Covers}
 		e.Inputs, e.Volatile = r.watched.Inputs()
 		return e, err
 	})

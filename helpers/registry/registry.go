@@ -158,14 +158,34 @@ func (h *helper) Scope(u *url.URL) (string, bool) {
 		scope, ok := h.oci.Scope(u)
 		return "oci " + scope, ok
 	}
-	scope := helpers.Origin(u)
-	if h.preset.method != nil {
-		scope += " " + h.preset.method(u)
-	}
+	scope := h.form(u)
 	if h.chain.PathBound() {
 		scope += " " + u.EscapedPath()
 	}
 	return scope, true
+}
+
+// form returns u's origin, and how its header looks where the path decides that.
+func (h *helper) form(u *url.URL) string {
+	if h.preset.method == nil {
+		return helpers.Origin(u)
+	}
+	return helpers.Origin(u) + " " + h.preset.method(u)
+}
+
+// below returns the scope of all URLs in a directory whose header has the form of u's.
+func (h *helper) below(u *url.URL, dir string) string { return h.form(u) + " below " + dir }
+
+// Wider implements [helpers.Spreading]: the login that a package manager keeps for a path is mostly the only one of its host, or of a directory.
+func (h *helper) Wider(u *url.URL) []string {
+	if h.isOCI(u) || !h.chain.PathBound() {
+		return nil
+	}
+	scopes := helpers.Directories(u)
+	for i, dir := range scopes {
+		scopes[i] = h.below(u, dir)
+	}
+	return scopes
 }
 
 // Credential implements [helpers.Helper].
@@ -182,6 +202,9 @@ func (h *helper) Credential(ctx context.Context, u *url.URL) (helpers.Credential
 	}
 	c, _ := h.pick(u, found.Values)
 	c.Source, c.Expires = found.Source, found.Expiry()
+	if found.Covers != "" {
+		c.Covers = h.below(u, found.Covers)
+	}
 	return c, nil
 }
 

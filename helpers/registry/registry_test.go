@@ -3,8 +3,10 @@ package registry
 import (
 	"context"
 	"errors"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,4 +139,63 @@ func TestHostBound(t *testing.T) {
 			t.Errorf("%s: %v", config, got)
 		}
 	}
+}
+
+// TestWider holds that every scope for which a login may be told to hold is at the URL's origin, above the URL, and for one form of header.
+func TestWider(t *testing.T) {
+	for _, tt := range []struct {
+		config, url string
+		wider       []string
+		covers      string
+	}{
+		{`{}`, "https://files.test/a/b", nil, ""},
+		{`{"preset": "npm"}`, "https://files.test/a/b", []string{"https://files.test below /", "https://files.test below /a/"}, "https://files.test below /a/"},
+		{`{"preset": "npm"}`, "https://files.test/b", []string{"https://files.test below /"}, ""},
+		{`{"preset": "npm"}`, "https://files.test/b/c/", []string{"https://files.test below /", "https://files.test below /b/", "https://files.test below /b/c/"}, "https://files.test below /b/"},
+		{`{"preset": "npm"}`, "https://files.test//a/b", nil, ""},
+		{`{"preset": "maven"}`, "https://files.test/a", []string{"https://files.test basic below /"}, "https://files.test basic below /"},
+		{`{"preset": "stack-gallery", "lookup_chain": [{"source": "npmrc"}]}`, "https://files.test/maven2/x", []string{"https://files.test basic below /", "https://files.test basic below /maven2/"}, "https://files.test basic below /maven2/"},
+		{`{"preset": "stack-gallery", "lookup_chain": [{"source": "npmrc"}]}`, "https://files.test/v2/x/manifests/1", nil, ""},
+		// The first has it for a part of the host, the second for all of it.
+		{`{"lookup_chain": [{"source": "npmrc"}, {"source": "netrc"}]}`, "https://files.test/a/b", []string{"https://files.test below /", "https://files.test below /a/"}, "https://files.test below /a/"},
+		{`{"lookup_chain": [{"source": "netrc"}, {"source": "npmrc"}]}`, "https://files.test/a/b", []string{"https://files.test below /", "https://files.test below /a/"}, "https://files.test below /"},
+		{`{"lookup_chain": [{"source": "git", "use_http_path": true}, {"source": "netrc"}]}`, "https://files.test/a/b", []string{"https://files.test below /", "https://files.test below /a/"}, ""},
+	} {
+		t.Run(tt.config+" "+tt.url, func(t *testing.T) {
+			s := machine(t, nil)
+			npmrc := "//files.test/a/:_authToken=x\n//files.test/maven2/:username=u\n//files.test/maven2/:_password=cHc=\n"
+			if err := os.WriteFile(filepath.Join(s.Env.Home, ".npmrc"), []byte(npmrc), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var h helpers.Helper
+			err := strictjson.Decode("f", []byte(tt.config), func(o *strictjson.Object) {
+				h = New(Options{Sources: s, OCI: func(helpers.Rule, lookup.Chain) helpers.Helper { return nowhere{} }})(helpers.Rule{Host: "files.test"}, o)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			req, err := helpers.ParseRequest(tt.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wider := h.(helpers.Spreading).Wider(req.URL)
+			if !slices.Equal(wider, tt.wider) {
+				t.Errorf("the wider scopes are %q, want %q", wider, tt.wider)
+			}
+			c, _ := h.Credential(t.Context(), req.URL)
+			if !slices.Contains(wider, c.Covers) {
+				c.Covers = "" // which means nothing
+			}
+			if c.Covers != tt.covers {
+				t.Errorf("the login of %q covers %q, want %q", c.Source, c.Covers, tt.covers)
+			}
+		})
+	}
+}
+
+// nowhere is a container registry's helper that has nothing.
+type nowhere struct{ helpers.Helper }
+
+func (nowhere) Credential(context.Context, *url.URL) (helpers.Credential, error) {
+	return helpers.Credential{}, helpers.ErrNotFound
 }

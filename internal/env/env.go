@@ -55,7 +55,8 @@ type Env struct {
 
 	workspace *string
 
-	observed *Observation
+	observed   *Observation
+	unobserved func() []string // Environ, without a record
 }
 
 // An Observation is a record of what was read from an environment. It may be used by several goroutines.
@@ -78,6 +79,7 @@ func (e *Env) Observe(salt inputs.Salt) (*Env, *Observation) {
 		o.add(inputs.Input{Kind: inputs.Env, Name: name, Sum: inputs.Variable(salt, value, ok)})
 		return value, ok
 	}
+	watched.unobserved = e.Environ
 	if e.Environ != nil {
 		watched.Environ = func() []string {
 			list := e.Environ()
@@ -86,6 +88,22 @@ func (e *Env) Observe(salt inputs.Salt) (*Env, *Observation) {
 		}
 	}
 	return &watched, o
+}
+
+// EnvironWith lists the variables whose names begin with prefix, in whatever case. ok is false where the environment cannot be listed.
+func (e *Env) EnvironWith(prefix string) (list []string, ok bool) {
+	environ := e.Environ
+	if e.observed != nil {
+		environ = e.unobserved
+	}
+	if environ == nil {
+		return nil, false
+	}
+	list = inputs.WithPrefix(environ(), prefix)
+	if o := e.observed; o != nil {
+		o.add(inputs.Input{Kind: inputs.Prefix, Name: prefix, Sum: inputs.All(o.salt, list)})
+	}
+	return list, true
 }
 
 // DirectoryVars returns the variables that the directories of an environment come from, beside the home directory. They are read before

@@ -16,12 +16,13 @@ const (
 	Env     = "env"
 	File    = "file"
 	Environ = "environ" // all of the environment, as a program is given it
+	Prefix  = "prefix"  // the variables whose names begin with a text
 )
 
 // An Input is one thing that an answer depends on, and how it was.
 type Input struct {
-	Kind string `json:"kind"` // Env, File or Environ
-	Name string `json:"name"` // the variable, or the file's absolute path; empty for Environ
+	Kind string `json:"kind"` // Env, File, Environ or Prefix
+	Name string `json:"name"` // the variable, the file's absolute path, or the text; empty for Environ
 	Sum  string `json:"sum"`  // what Variable, Stat or All returned
 }
 
@@ -60,6 +61,30 @@ next:
 	return hex(a, b)
 }
 
+// WithPrefix returns the variables of an environment whose names begin with prefix, which is ASCII, in whatever case.
+func WithPrefix(environ []string, prefix string) (list []string) {
+next:
+	for _, variable := range environ {
+		if len(variable) < len(prefix) {
+			continue
+		}
+		for i := range len(prefix) {
+			if lower(variable[i]) != lower(prefix[i]) {
+				continue next
+			}
+		}
+		list = append(list, variable)
+	}
+	return list
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
 func word(s Salt) (w uint64) {
 	for i := range 8 {
 		w |= uint64(s[i]) << (8 * i)
@@ -91,6 +116,8 @@ func (in Input) Unchanged(salt Salt, get func(string) (string, bool)) bool {
 		return Stat(in.Name) == in.Sum
 	case Environ:
 		return All(salt, syscall.Environ()) == in.Sum
+	case Prefix:
+		return All(salt, WithPrefix(syscall.Environ(), in.Name)) == in.Sum
 	}
 	return false
 }
