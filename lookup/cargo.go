@@ -112,11 +112,12 @@ func ofCratesIO(u *url.URL) bool {
 func (c cargo) on(settings *cargoSettings, u *url.URL) []string {
 	at := func(name string) (*url.URL, bool) { return c.index(settings, name) }
 	names := nearest(settings.names(), u, at)
-	if len(names) > 0 || c.Env.Environ == nil {
+	if len(names) > 0 {
 		return names // which ones depends on u's path, and whether there are some on its server alone
 	}
-	// A registry may be in the environment alone. That is looked at last: an answer that depends on all variables is seldom used again.
-	for _, variable := range c.Env.Environ() {
+	// A registry may be in the environment alone.
+	variables, _ := c.Env.EnvironWith("CARGO_REGISTRIES_")
+	for _, variable := range variables {
 		key, _, _ := strings.Cut(variable, "=")
 		name, isRegistry := strings.CutPrefix(key, "CARGO_REGISTRIES_")
 		name, isIndex := strings.CutSuffix(name, "_INDEX")

@@ -146,18 +146,15 @@ func (n npmrc) load(ctx context.Context, c *npmConfig) error {
 	return nil
 }
 
-// variables returns the options that are set by variables. They are named by hosts and paths, so that all of the environment is looked through.
+// variables returns the options that are set by variables. They are named by hosts and paths, so that the environment is looked through.
 func (n npmrc) variables() map[string]npmOption {
 	const prefix = "npm_config_"
 	options := map[string]npmOption{}
-	if n.Env.Environ == nil {
-		return options
-	}
-	environ := n.Env.Environ()
+	environ, _ := n.Env.EnvironWith(prefix)
 	slices.Sort(environ) // of two spellings of one name, the same one stands each time
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
-		if len(name) <= len(prefix) || !strings.EqualFold(name[:len(prefix)], prefix) || value == "" {
+		if len(name) <= len(prefix) || value == "" {
 			continue
 		}
 		key := name[len(prefix):]

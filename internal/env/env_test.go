@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/fe055d52/credential-helper/internal/inputs"
@@ -187,5 +188,25 @@ func TestReread(t *testing.T) {
 	}
 	if record, volatile = seen.Inputs(); !volatile || inputs.Unchanged(record, salt, os.LookupEnv) {
 		t.Errorf("a file that changed between two readings is recorded as %+v, volatile %v", record, volatile)
+	}
+}
+
+// TestEnvironWith holds that of an environment which is looked through for some variables, those are recorded and no others.
+func TestEnvironWith(t *testing.T) {
+	const salt = inputs.Salt("0123456789abcdef")
+	e := &Env{Get: func(string) (string, bool) { return "", false }}
+	if list, ok := e.EnvironWith("A_"); ok || list != nil {
+		t.Errorf("an environment that cannot be listed has %q", list)
+	}
+	e.Environ = func() []string { return []string{"A_ONE=1", "B=2", "a_two=3"} }
+	watched, seen := e.Observe(salt)
+	for _, e := range []*Env{e, watched} {
+		if list, ok := e.EnvironWith("A_"); !ok || strings.Join(list, " ") != "A_ONE=1 a_two=3" {
+			t.Errorf("found %q, %v", list, ok)
+		}
+	}
+	want := inputs.Input{Kind: inputs.Prefix, Name: "A_", Sum: inputs.All(salt, []string{"A_ONE=1", "a_two=3"})}
+	if record, volatile := seen.Inputs(); len(record) != 1 || record[0] != want || volatile {
+		t.Errorf("recorded %+v, %v", record, volatile)
 	}
 }

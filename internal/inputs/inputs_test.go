@@ -159,3 +159,27 @@ func FuzzVariable(f *testing.F) {
 		}
 	})
 }
+
+// TestPrefix holds that a record of the variables that begin with a text changes with these, and with no other.
+func TestPrefix(t *testing.T) {
+	list := WithPrefix([]string{"npm_config_a=1", "NPM_CONFIG_B=2", "npm_confi=3", "xnpm_config_c=4", "", "npm_config_"}, "npm_config_")
+	if got := strings.Join(list, " "); got != "npm_config_a=1 NPM_CONFIG_B=2 npm_config_" {
+		t.Errorf("found %q", got)
+	}
+	in := Input{Kind: Prefix, Name: "TEST_OF_INPUTS_", Sum: All(salt, nil)}
+	want := func(unchanged bool, why string) {
+		t.Helper()
+		if got := in.Unchanged(salt, os.LookupEnv); got != unchanged {
+			t.Errorf("%s: unchanged: %v", why, got)
+		}
+	}
+	want(true, "at first")
+	t.Setenv("OTHER_TEST_OF_INPUTS", "x")
+	want(true, "another variable")
+	t.Setenv("TEST_OF_INPUTS_A", "x")
+	want(false, "one of these")
+	in.Sum = All(salt, []string{"TEST_OF_INPUTS_A=x"})
+	want(true, "recorded with it")
+	t.Setenv("TEST_OF_INPUTS_A", "y")
+	want(false, "another value")
+}
