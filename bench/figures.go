@@ -91,8 +91,7 @@ func (s *site) warm(ctx context.Context, p plan) ([]figure, error) {
 
 // native compares gets whose login another tool keeps with an empty program: each asks for another file. It wants an agent running.
 //
-// Where the login is for a whole host (GitLab's variable), the agent has the answer after the first; where the tool's file may have one for
-// a part of it (npm, Maven), it is read for each.
+// Each login is for a whole host, GitLab's because it is in a variable, npm's and Maven's because their files have no other: the agent has the answer after the first.
 func (s *site) native(ctx context.Context, p plan) ([]figure, error) {
 	hosts := []string{"npm.bench.test", "maven.bench.test", "gitlab.bench.test"}
 	walls := make([][]time.Duration, len(hosts)+1)

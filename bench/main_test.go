@@ -26,6 +26,9 @@ func TestQuick(t *testing.T) {
 	}{
 		{"warm get / empty program", counts{}},
 		{"version / empty program", counts{}},
+		{"get of another file, preset npm / empty program", counts{}},
+		{"get of another file, preset maven / empty program", counts{}},
+		{"get of another file, preset gitlab / empty program", counts{}},
 		{"100 cold gets at once, 1 repository, agent running", counts{pings: 1, exchanges: 1}},
 		{"100 cold gets at once, 1 repository, no agent", counts{pings: 1, exchanges: 1}},
 		{"100 cold gets at once, 10 repositories", counts{pings: 1, exchanges: 10}},
