@@ -90,7 +90,7 @@ func (p *Prober) explain(ctx context.Context, err error, u *url.URL, reached str
 		if dns.IsNotFound {
 			return &Failure{CauseHost, "there is no host " + host + " (DNS)", fmt.Sprintf("is %s spelled right, and does it need a VPN or HTTPS_PROXY?", host)}
 		}
-		return &Failure{CauseHost, "finding the address of " + host + ": " + text, "does DNS work here, and does the host need a VPN or HTTPS_PROXY?"}
+		return &Failure{CauseHost, text, "does DNS work here, and does the host need a VPN or HTTPS_PROXY?"}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return &Failure{CausePort, "the connection is refused: nothing listens at " + withPort(u), fmt.Sprintf("is a server running at %s, and is its port right?", host)}
 	case errors.As(err, &dial) && dial.Op == "dial":

@@ -169,7 +169,7 @@ func TestExplain(t *testing.T) {
 		text, want string
 	}{
 		{"no such host", "", dial(&net.DNSError{Err: "no such host", Name: "files.test", IsNotFound: true}), CauseHost, "there is no host files.test (DNS)", "is files.test spelled right, and does it need a VPN or HTTPS_PROXY?"},
-		{"DNS in trouble", "", dial(&net.DNSError{Err: "server misbehaving", Name: "files.test"}), CauseHost, "finding the address of files.test: dial tcp: lookup files.test: server misbehaving", "does DNS work here"},
+		{"DNS in trouble", "", dial(&net.DNSError{Err: "server misbehaving", Name: "files.test"}), CauseHost, "looking up the host files.test: server misbehaving", "does DNS work here"},
 		{"refused", "", dial(syscall.ECONNREFUSED), CausePort, "the connection is refused: nothing listens at files.test:443", "is a server running at files.test"},
 		{"refused, other port", "http://files.test:8080/", dial(syscall.ECONNREFUSED), CausePort, "the connection is refused: nothing listens at files.test:8080", "is a server running"},
 		{"no route", "", dial(errors.New("network is unreachable")), CausePort, "dial tcp: network is unreachable", "is files.test reachable from here"},
@@ -184,7 +184,7 @@ func TestExplain(t *testing.T) {
 			CauseCertificate, "the certificate is not for files.test, but for a.test, b.test, c.test, …", "spelled right",
 		},
 		{"no name", "", verify(x509.HostnameError{Certificate: cert(x509.Certificate{}), Host: "files.test"}), CauseCertificate, "the certificate is not for files.test, but for no host", "spelled right"},
-		{"other certificate trouble", "", verify(errors.New("odd")), CauseCertificate, "tls: failed to verify certificate: odd", "a whole chain"},
+		{"other certificate trouble", "", verify(errors.New("odd")), CauseCertificate, "its certificate is not trusted: odd", "a whole chain"},
 		{"alert", "", tls.AlertError(116), CauseCertificate, tls.AlertError(116).Error(), "client certificate"},
 		{"plain HTTP", "", tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake", RecordHeader: [5]byte{'H', 'T', 'T', 'P', '/'}}, CausePlainHTTP, "files.test speaks plain HTTP at this port", "allow_http"},
 		{"no TLS and no HTTP", "", tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}, CauseServer, "tls: first record does not look like a TLS handshake", "is files.test an HTTP server"},
