@@ -62,7 +62,7 @@ func TestBuildFiles(t *testing.T) {
 	}
 	want := map[string]string{"BUILD.bazel": rootBuildFile}
 	for importPath, p := range systems["linux"] {
-		if p.Module == nil || p.Module.Path != ownModule {
+		if p.Module == nil || p.Module.Path != ownModule || len(p.GoFiles) == 0 { // the tests are Go's
 			continue
 		}
 		dir, err := filepath.Rel(root, p.Dir)
@@ -79,7 +79,7 @@ func TestBuildFiles(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (d.Name() == ".git" || d.Name() == "testdata") {
+		if d.IsDir() && (d.Name() == ".git" || d.Name() == "testdata" || file == filepath.Join(root, otherWorkspace)) {
 			return filepath.SkipDir
 		}
 		if d.Name() == "BUILD.bazel" || d.Name() == "BUILD" {
@@ -99,6 +99,15 @@ func TestBuildFiles(t *testing.T) {
 		if _, ok := want[file]; !ok {
 			t.Errorf("%s is for no package", file)
 		}
+	}
+}
+
+// otherWorkspace is a workspace of its own, which is no part of this one.
+const otherWorkspace = "examples/bazel/workspace"
+
+func TestBazelIgnoresTheOtherWorkspace(t *testing.T) {
+	if got, err := os.ReadFile(filepath.Join("..", ".bazelignore")); err != nil || string(got) != otherWorkspace+"\n" {
+		t.Errorf(".bazelignore is %q, %v", got, err)
 	}
 }
 
