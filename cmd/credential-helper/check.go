@@ -127,7 +127,8 @@ func (c *checker) subject(u *url.URL, tree string) (subject, error) {
 	switch {
 	case helper == "github" && isRepository:
 		s.repository = owner + "/" + repo
-		s.url = github.API(u).JoinPath("repos", owner, repo)
+		s.url = github.API(u)
+		s.url.Path += "/repos/" + owner + "/" + repo
 		s.way = probe.Head
 		if tree != "" {
 			s.tree = s.url.JoinPath("git", "trees", strings.ToLower(tree))
