@@ -11,7 +11,7 @@ import (
 	"github.com/fe055d52/credential-helper/internal/env"
 )
 
-// pages returns the README and the pages of docs/, by their path from here.
+// pages returns the README, the pages of docs/ and the others, by their path from here.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	root := filepath.Join("..", "..")
@@ -20,7 +20,7 @@ func pages(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	texts := map[string]string{}
-	for _, path := range append(paths, filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md")) {
+	for _, path := range append(paths, filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md"), filepath.Join(root, "examples", "README.md")) {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
