@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -255,6 +256,24 @@ func TestSubjects(t *testing.T) {
 		}
 		if err != nil || s.url.String() != tt.asked || treeURL != tt.treeURL {
 			t.Errorf("%s: %s, %s, %v", tt.url, s.url, treeURL, err)
+		}
+	}
+}
+
+// TestCheckAsksGitHubsOwnAPI holds that the URL at the API has a whole path, which a rule's path matches.
+func TestCheckAsksGitHubsOwnAPI(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the certificate is trusted by a variable")
+	}
+	w := newDocWorld(t, docSetups["github"])
+	w.write("ws/.tweag-credential-helper.json", `{"urls": [
+		{"host": "github.com", "helper": "github"},
+		{"host": "api.github.com", "path": "/repos/acme/*", "helper": "github"}
+	]}`)
+	r := w.run("sh", "credential-helper check https://github.com/acme/tools\n")
+	for _, want := range []string{"\nasked     https://api.github.com/repos/acme/tools\n", ".json:3, helper github\n", "\nwith      200 OK\n"} {
+		if r.Code != 0 || !strings.Contains(r.Stdout, want) {
+			t.Errorf("it does not print %q but (exit status %d)\n%s", want, r.Code, r.Stdout)
 		}
 	}
 }
