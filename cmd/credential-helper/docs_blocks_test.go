@@ -115,7 +115,13 @@ func TestDocumentedShell(t *testing.T) {
 					return
 				}
 				w := newDocWorld(t, docSetups[b.setup])
-				w.env = append(w.env, b.variables...)
+				for _, v := range b.variables {
+					name, value, _ := strings.Cut(v, "=")
+					w.env = slices.DeleteFunc(w.env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
+					if value != "" {
+						w.env = append(w.env, v)
+					}
+				}
 				if b.shell == "console" {
 					w.transcript(b)
 					return
