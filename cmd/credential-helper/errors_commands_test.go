@@ -95,3 +95,43 @@ var (
 		{name: "no agent", args: []string{"status"}, vars: withAgent},
 	}
 )
+
+// A URL that nobody asks, or that has a secret in it.
+const (
+	someURL   = "https://a.test/x"
+	secretURL = "https://bob:{CANARY}@a.test/x?sig={CANARY}"
+)
+
+const brokenFile = `{"host": "a.test", "helper": "registry", "config": {"lookup_chain": [{"source": "file", "path": "~"}]}}`
+
+var (
+	checkSituations = []situation{
+		{name: "no URL"},
+		{name: "two URLs", args: []string{someURL, someURL}},
+		{name: "an unknown flag", args: []string{"--jsn", someURL}},
+		{name: "user info", args: []string{secretURL}, plain: true},
+		{name: "gRPC", args: []string{"grpcs://a.test/"}, plain: true},
+		{name: "all hosts of a domain", args: []string{"https://*.a.test/"}, plain: true},
+		{name: "a tree that is none", args: []string{"--tree", "main", "https://github.com/o/r"}},
+		{name: "a tree of no repository", args: []string{"--tree", "0123456789012345678901234567890123456789", someURL}, plain: true},
+		{name: "a mistake in the configuration", args: []string{someURL}, config: `{"urls": [{"hots": "a.test"}]}`, plain: true},
+		{name: "a broken source", args: []string{someURL}, rule: brokenFile, plain: true},
+		{name: "plain HTTP", args: []string{"http://a.test/x"}, rule: `{"host": "a.test", "helper": "registry", "config": {"token": "{CANARY}"}}`},
+	}
+	explainSituations = []situation{
+		{name: "no URL"},
+		{name: "two URLs", args: []string{someURL, someURL}},
+		{name: "an unknown flag", args: []string{"--of-line", someURL}},
+	}
+	initSituations = []situation{
+		{name: "an argument", args: []string{"here"}},
+		{name: "an unknown flag", args: []string{"--yess"}},
+		{name: "yes and dry run", args: []string{"--yes", "--dry-run"}},
+	}
+	setupURISituations = []situation{
+		{name: "no URL"},
+		{name: "two URLs", args: []string{someURL, someURL}},
+		{name: "user info", args: []string{secretURL}, plain: true},
+		{name: "a mistake in the configuration", args: []string{someURL}, config: `{"urls": [{"hots": "a.test"}]}`, plain: true},
+	}
+)
