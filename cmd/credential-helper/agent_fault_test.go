@@ -312,7 +312,8 @@ func TestStoppedAgent(t *testing.T) {
 	}
 	slices.Sort(extra)
 	t.Logf("a stopped agent costs a get %s (median of %d; aim 200 ms)", extra[len(extra)/2].Round(time.Millisecond), len(extra))
-	if extra[len(extra)/2] > 400*time.Millisecond {
+	// Who does not give up waits for as long as an agent may be busy. The figures above are for reading, on a quiet machine.
+	if extra[len(extra)/2] > 1500*time.Millisecond {
 		t.Errorf("a stopped agent costs a get %s", extra)
 	}
 
@@ -323,7 +324,7 @@ func TestStoppedAgent(t *testing.T) {
 	c.storm(repeat(20, c.url("team/app"))...).answered(0)
 	more := time.Since(start) - without
 	t.Logf("it costs 20 gets at once %s more than %s", more.Round(time.Millisecond), without.Round(time.Millisecond))
-	if more > 400*time.Millisecond {
+	if more > 1500*time.Millisecond {
 		t.Errorf("a stopped agent costs 20 gets at once %s", more)
 	}
 	if !alive(pid) {
