@@ -292,7 +292,7 @@ func (a *app) proposeBazelrc(p *proposal, workspace string, options *bazelrc.Fil
 	var lines []string
 	for _, u := range served {
 		host := u.Hostname()
-		if _, ok := covering(options, host); ok {
+		if _, ok := options.Serving(host); ok {
 			continue
 		}
 		if !bazelrc.ValidScope(host) {

@@ -259,8 +259,9 @@ func (a *app) examineBazel(ctx context.Context, rep *setupReport, u *url.URL) {
 		return
 	}
 	rep.workspace = true
-	if h, ok := covering(bazelrc.Read(ctx, a.env, workspace), u.Hostname()); ok {
-		rep.Bazel = redact.Line(fmt.Sprintf("%s:%d", a.env.Display(h.Line.File), h.Line.Number), 300)
+	options := bazelrc.Read(ctx, a.env, workspace)
+	if h, ok := options.Serving(u.Hostname()); ok {
+		rep.Bazel = redact.Line(options.Place(h.Line), 300)
 		return
 	}
 	line, err := a.bazelLine(workspace, u.Hostname())
@@ -270,16 +271,6 @@ func (a *app) examineBazel(ctx context.Context, rep *setupReport, u *url.URL) {
 	rep.Steps = append(rep.Steps, setupStep{"bazelrc", []setupWay{{
 		Do: "have Bazel ask this program", File: a.env.Display(filepath.Join(workspace, ".bazelrc")), Lines: []string{redact.Line(line, 2000)},
 	}}})
-}
-
-// covering returns the credential helper that Bazel asks for a host in every build.
-func covering(f *bazelrc.Files, host string) (bazelrc.Helper, bool) {
-	for _, h := range f.Helpers() {
-		if h.Always() && h.Covers(host) {
-			return h, true
-		}
-	}
-	return bazelrc.Helper{}, false
 }
 
 // bazelLine returns the line that makes Bazel ask this program for a host, or for all where Bazel takes none like it as a scope.

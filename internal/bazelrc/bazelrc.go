@@ -1,17 +1,21 @@
 // Package bazelrc reads Bazel's options from the files in which people keep them: https://bazel.build/run/bazelrc
 //
-// [Read] follows imports, within bounds, and never fails for what Bazel would refuse: what is not understood is left out.
+// [Read] follows imports, within bounds, and takes lines apart as Bazel does, also where that is not what their author meant.
+// It never fails for what Bazel would refuse: that is left out, and told in [Files.Problems].
 // It is for telling people about their setup, not for running Bazel.
 package bazelrc
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
+	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/trace"
 )
@@ -27,9 +31,13 @@ type Line struct {
 	File   string // the path
 	Number int    // of its first line, from 1
 	// Command is the one that the options are for: "common", "build". Config is the name behind a colon ("ci" of "build:ci"):
-	// the options count only with --config=ci.
+	// the options count only with --config=ci. A line that begins with an option is for no command: Bazel ignores it.
 	Command, Config string
 	Args            []string
+	// Unclosed says that a quote is not closed: Bazel takes the rest of the line, and says nothing.
+	Unclosed bool
+	// Backslashes says that a backslash was taken for an escape that nobody means, as in C:\tools.
+	Backslashes bool
 }
 
 // Files are the lines of one or more files, in the order in which Bazel takes them.
@@ -37,125 +45,187 @@ type Files struct {
 	Lines []Line
 	// Read are the paths of the files that were read.
 	Read []string
-	// Problems are files that are there, or are imported, and could not be read.
+	// Problems are what Bazel stops at: files that are there, or are imported, and cannot be read, and imports that are none.
+	// Each has a [helpers.HintError].
 	Problems []error
+
+	env       *env.Env
+	workspace string
 }
 
-// Read reads the files that Bazel reads for a workspace: the system's, the workspace's and the user's, with what they import.
+// Read reads the files that Bazel reads for a workspace: the system's, the workspace's and the user's, with what they import. Later ones win.
 func Read(ctx context.Context, e *env.Env, workspace string) *Files {
-	f := &Files{}
-	for _, path := range places(e, workspace) {
-		f.read(ctx, e, workspace, path, true)
-	}
-	return f
+	return ReadWith(ctx, e, workspace, System(e))
 }
 
-// places returns the files that Bazel looks for: https://bazel.build/run/bazelrc#bazelrc-file-locations
-func places(e *env.Env, workspace string) []string {
-	system := "/etc/bazel.bazelrc"
-	if runtime.GOOS == "windows" {
-		system = filepath.Join(e.Var("ProgramData"), "bazel.bazelrc")
-	}
+// ReadWith is like Read, with another file in the place of the system's.
+func ReadWith(ctx context.Context, e *env.Env, workspace, system string) *Files {
+	f := &Files{env: e, workspace: workspace}
 	paths := []string{system, filepath.Join(workspace, ".bazelrc")}
 	if e.Home != "" {
 		paths = append(paths, filepath.Join(e.Home, ".bazelrc"))
 	}
-	return paths
+	for i, path := range paths {
+		if path != "" && !slices.Contains(paths[:i], path) {
+			f.read(ctx, path, nil, "")
+		}
+	}
+	return f
 }
 
-func (f *Files) read(ctx context.Context, e *env.Env, workspace, path string, optional bool) {
-	for _, before := range f.Read {
-		if before == path {
-			return // Bazel refuses a file that imports itself, and reads one that two name once more: it says the same
-		}
+// System returns the file for all users of the machine (https://bazel.build/run/bazelrc#bazelrc-file-locations); "" where there can be none.
+func System(e *env.Env) string {
+	if runtime.GOOS != "windows" {
+		return "/etc/bazel.bazelrc"
 	}
-	if len(f.Read) >= maxFiles || ctx.Err() != nil {
+	if dir := e.Var("ProgramData"); dir != "" {
+		return filepath.Join(dir, "bazel.bazelrc")
+	}
+	return ""
+}
+
+func (f *Files) problem(hint, format string, args ...any) {
+	f.Problems = append(f.Problems, helpers.WithHint(fmt.Errorf(format, args...), "%s", hint))
+}
+
+// read reads a file. from is the place of the line that imports it, "" for one that Bazel looks for itself, and importing the files on the way to it.
+// One that is imported twice is read twice, as Bazel does: what it says the second time comes later.
+func (f *Files) read(ctx context.Context, path string, importing []string, from string) {
+	shown := f.env.Display(path)
+	if ctx.Err() != nil {
 		return
 	}
-	end := trace.Step(ctx, "reading %s", e.Display(path))
-	data, _, err := e.ReadFile(path, maxFile)
+	if len(f.Read) == maxFiles {
+		f.problem("have it import fewer files", "%s is not read: it is behind %d others, and more are not read here", shown, maxFiles)
+		return
+	}
+	end := trace.Step(ctx, "reading %s", shown)
+	data, _, err := f.env.ReadFile(path, maxFile)
 	end(err)
-	if err != nil {
-		if !optional || !errors.Is(err, fs.ErrNotExist) {
-			f.Problems = append(f.Problems, &fs.PathError{Op: "reading", Path: e.Display(path), Err: err})
-		}
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && from == "":
+		return
+	case errors.Is(err, fs.ErrNotExist):
+		f.problem("make the file, or write try-import", "%s imports %s, which does not exist: Bazel stops there", from, shown)
+		return
+	case err != nil:
+		f.problem("it has to be a file that you and Bazel can read", "reading %s: %w", shown, err)
 		return
 	}
 	f.Read = append(f.Read, path)
 	for _, line := range Parse(path, data) {
-		if line.Command != "import" && line.Command != "try-import" {
+		if line.Command == "import" || line.Command == "try-import" {
+			f.include(ctx, line, append(slices.Clip(importing), path))
+		} else {
 			f.Lines = append(f.Lines, line)
-			continue
-		}
-		if len(line.Args) == 1 {
-			name := line.Args[0]
-			if rest, ok := strings.CutPrefix(name, "%workspace%"); ok {
-				name = workspace + rest
-			} else if !filepath.IsAbs(name) {
-				name = filepath.Join(workspace, name)
-			}
-			f.read(ctx, e, workspace, filepath.Clean(name), line.Command == "try-import")
 		}
 	}
+}
+
+// include follows an import line.
+func (f *Files) include(ctx context.Context, line Line, importing []string) {
+	place := f.Place(&line)
+	if len(line.Args) != 1 {
+		f.problem("put a name with spaces into quotes", "%s: %s takes one file: Bazel stops there", place, line.Command)
+		return
+	}
+	path := line.Args[0]
+	if rest, ok := strings.CutPrefix(path, "%workspace%"); ok {
+		path = filepath.Join(f.workspace, filepath.FromSlash(rest))
+	} else if !filepath.IsAbs(path) {
+		path = filepath.Join(f.env.Dir, filepath.FromSlash(path)) // Bazel is started there
+	} else {
+		path = filepath.Clean(path)
+	}
+	if slices.Contains(importing, path) {
+		f.problem("remove one of the imports", "%s imports %s, which imports it: Bazel stops there", place, f.env.Display(path))
+		return
+	}
+	if line.Command == "try-import" {
+		if _, _, err := f.env.ReadFile(path, maxFile); err != nil {
+			return
+		}
+	}
+	f.read(ctx, path, importing, place)
+}
+
+// Place says where a line stands, as people write it: "~/ws/.bazelrc:3".
+func (f *Files) Place(line *Line) string {
+	return fmt.Sprintf("%s:%d", f.env.Display(line.File), line.Number)
 }
 
 // Parse returns the lines of one file. The lines of imports have the command "import" or "try-import", and the file as their argument.
 func Parse(path string, data []byte) []Line {
 	var lines []Line
-	text := strings.ReplaceAll(strings.TrimPrefix(string(data), "\xef\xbb\xbf"), "\r\n", "\n")
-	raw := strings.Split(text, "\n")
-	for i := 0; i < len(raw); i++ {
-		first, whole := i+1, raw[i]
-		for strings.HasSuffix(whole, `\`) && i+1 < len(raw) {
-			i++
-			whole = whole[:len(whole)-1] + raw[i]
+	text := strings.ReplaceAll(string(data), "\r\n", "\n")
+	for number := 1; text != ""; number++ {
+		line := Line{File: path, Number: number}
+		var whole strings.Builder
+		for {
+			one, rest, _ := strings.Cut(text, "\n")
+			text = rest
+			one, continued := strings.CutSuffix(one, `\`)
+			whole.WriteString(one)
+			if !continued || text == "" {
+				break
+			}
+			number++
 		}
-		words := split(whole)
+		var words []string
+		words, line.Unclosed, line.Backslashes = split(whole.String())
 		if len(words) == 0 {
 			continue
 		}
-		command, config, _ := strings.Cut(words[0], ":")
-		lines = append(lines, Line{File: path, Number: first, Command: command, Config: config, Args: words[1:]})
+		line.Args = words
+		if !strings.HasPrefix(words[0], "-") {
+			line.Command, line.Config, _ = strings.Cut(words[0], ":")
+			line.Args = words[1:]
+		}
+		lines = append(lines, line)
 	}
 	return lines
 }
 
-// split returns the words of a line as a shell would, with quotes and backslashes, up to a comment.
-func split(line string) []string {
-	var words []string
+// split takes a line apart as Bazel does: words at white space, quotes of both kinds, a backslash before any character, also within quotes, # for a comment.
+func split(line string) (words []string, unclosed, backslashes bool) {
 	var word strings.Builder
-	inWord, quote := false, byte(0)
+	started := false
+	quote := byte(0)
+	flush := func() {
+		if started {
+			words = append(words, word.String())
+		}
+		word.Reset()
+		started = false
+	}
 	for i := 0; i < len(line); i++ {
-		switch c := line[i]; {
-		case c == '\\' && quote != '\'' && i+1 < len(line):
-			i++
-			word.WriteByte(line[i])
-			inWord = true
+		c := line[i]
+		switch {
+		case c == '\\':
+			if i++; i < len(line) {
+				// An escaped letter is nothing that anybody means; an escaped space or quote is.
+				backslashes = backslashes || !strings.ContainsRune(` "'\#`, rune(line[i]))
+				word.WriteByte(line[i])
+				started = true
+			}
+		case quote != 0 && c == quote:
+			quote = 0
 		case quote != 0:
-			if c == quote {
-				quote = 0
-			} else {
-				word.WriteByte(c)
-			}
-		case c == '\'' || c == '"':
-			quote, inWord = c, true
+			word.WriteByte(c)
+		case c == '"' || c == '\'':
+			quote, started = c, true
 		case c == '#':
-			i = len(line)
-		case c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f':
-			if inWord {
-				words = append(words, word.String())
-				word.Reset()
-				inWord = false
-			}
+			flush()
+			return words, false, backslashes
+		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
+			flush()
 		default:
 			word.WriteByte(c)
-			inWord = true
+			started = true
 		}
 	}
-	if inWord {
-		words = append(words, word.String())
-	}
-	return words
+	flush()
+	return words, quote != 0, backslashes
 }
 
 // A Value is what an option was given.
@@ -168,6 +238,9 @@ type Value struct {
 func (f *Files) Values(names ...string) []Value {
 	var values []Value
 	for i := range f.Lines {
+		if f.Lines[i].Command == "" {
+			continue
+		}
 		args := f.Lines[i].Args
 		for n := 0; n < len(args); n++ {
 			for _, name := range names {
@@ -185,47 +258,4 @@ func (f *Files) Values(names ...string) []Value {
 		}
 	}
 	return values
-}
-
-// A Helper is a credential helper that Bazel is told of.
-type Helper struct {
-	// Scope is the host that it is for, or "*." and a domain; empty for all hosts.
-	Scope, Program string
-	Line           *Line
-}
-
-// Helpers returns the credential helpers.
-func (f *Files) Helpers() []Helper {
-	var helpers []Helper
-	for _, v := range f.Values("credential_helper", "experimental_credential_helper") {
-		scope, program, scoped := strings.Cut(v.Text, "=")
-		if !scoped {
-			scope, program = "", v.Text
-		}
-		helpers = append(helpers, Helper{strings.ToLower(scope), program, v.Line})
-	}
-	return helpers
-}
-
-// Covers reports whether h may serve the URLs of a host, given in lower case and without its port: Bazel does not look at that.
-// A wildcard stands for the domain itself, too. Of several that cover a host, Bazel asks the most specific one, and of equal ones the last.
-func (h Helper) Covers(host string) bool {
-	domain, wildcard := strings.CutPrefix(h.Scope, "*.")
-	return h.Scope == "" || h.Scope == host || wildcard && (host == domain || strings.HasSuffix(host, "."+domain))
-}
-
-// Always reports whether the helper counts in a plain build: its line is for no --config, and for a command that builds obey.
-func (h Helper) Always() bool {
-	return h.Line.Config == "" && (h.Line.Command == "common" || h.Line.Command == "always" || h.Line.Command == "build")
-}
-
-// ValidScope reports whether Bazel takes a host as the scope of a credential helper: it wants two labels, of letters, digits and hyphens.
-func ValidScope(host string) bool {
-	labels := strings.Split(strings.TrimPrefix(host, "*."), ".")
-	for _, label := range labels {
-		if label == "" || strings.Trim(strings.ToLower(label), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-			return false
-		}
-	}
-	return len(labels) > 1 || strings.HasPrefix(host, "*.")
 }

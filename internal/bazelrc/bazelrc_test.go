@@ -19,15 +19,43 @@ func TestParse(t *testing.T) {
 		{"options", "common --a=b  --c # d\n", []Line{{Number: 1, Command: "common", Args: []string{"--a=b", "--c"}}}},
 		{"config", "build:ci --a\n", []Line{{Number: 1, Command: "build", Config: "ci", Args: []string{"--a"}}}},
 		{"continued", "build --a \\\n  --b\nbuild --c", []Line{{Number: 1, Command: "build", Args: []string{"--a", "--b"}}, {Number: 3, Command: "build", Args: []string{"--c"}}}},
-		{"quotes", `build "--a=b c" '--d=\' --e=\"x\#` + "\r\n", []Line{{Number: 1, Command: "build", Args: []string{"--a=b c", `--d=\`, `--e="x#`}}}},
-		{"not closed", "build \"--a", []Line{{Number: 1, Command: "build", Args: []string{"--a"}}}},
-		{"backslash at the end", `build --a\`, []Line{{Number: 1, Command: "build", Args: []string{`--a\`}}}},
+		{"quotes", `build "--a=b c" '--d=\\' --e=\"x\#` + "\r\n", []Line{{Number: 1, Command: "build", Args: []string{"--a=b c", `--d=\`, `--e="x#`}}}},
+		{"not closed", "build \"--a", []Line{{Number: 1, Command: "build", Args: []string{"--a"}, Unclosed: true}}},
+		{"backslash at the end", `build --a\`, []Line{{Number: 1, Command: "build", Args: []string{`--a`}}}},
+		{"backslash in quotes", `build '--a=C:\b'`, []Line{{Number: 1, Command: "build", Args: []string{`--a=C:b`}, Backslashes: true}}},
+		{"no command", "--a --b", []Line{{Number: 1, Args: []string{"--a", "--b"}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := Parse("", []byte(tt.text)); len(got) != len(tt.want) || len(got) > 0 && !equal(got, tt.want) {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestSplit(t *testing.T) {
+	for _, tt := range []struct {
+		line     string
+		want     []string
+		unclosed bool
+	}{
+		{line: ""},
+		{line: "  # a comment"},
+		{line: "common --a=b\t--c # d", want: []string{"common", "--a=b", "--c"}},
+		{line: `x "a b"c 'd "e'`, want: []string{"x", "a bc", `d "e`}},
+		{line: `x a\ b \"c`, want: []string{"x", "a b", `"c`}},
+		{line: `x "" y`, want: []string{"x", "", "y"}},
+		{line: `x "#" y`, want: []string{"x", "#", "y"}},
+		{line: `x "a b`, want: []string{"x", "a b"}, unclosed: true},
+		{line: `x 'a\`, want: []string{"x", "a"}, unclosed: true},
+	} {
+		words, unclosed, _ := split(tt.line)
+		if !reflect.DeepEqual(words, tt.want) || unclosed != tt.unclosed {
+			t.Errorf("%q is %q, unclosed %v", tt.line, words, unclosed)
+		}
+	}
+	if _, _, lost := split(`x C:\tools\y`); !lost {
+		t.Error("lost backslashes are not noticed")
 	}
 }
 
@@ -62,13 +90,13 @@ func TestRead(t *testing.T) {
 	for _, h := range f.Helpers() {
 		got = append(got, h.Scope+" "+h.Program+" "+filepath.Base(h.Line.File))
 	}
-	if want := []string{"*.b.test two more.bazelrc", "a.test one .bazelrc", " three .bazelrc"}; !reflect.DeepEqual(got, want) {
+	if want := []string{"*.B.test two more.bazelrc", "a.test one .bazelrc", " three .bazelrc"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("helpers: got %q, want %q", got, want)
 	}
 	if v := f.Values("remote_cache"); len(v) != 1 || v[0].Text != "grpcs://cache.test" {
 		t.Errorf("remote_cache: got %+v", v)
 	}
-	if len(f.Problems) != 1 || !strings.Contains(f.Problems[0].Error(), "gone.bazelrc") {
+	if len(f.Problems) != 2 || !strings.Contains(f.Problems[0].Error(), "more.bazelrc:1 imports") || !strings.Contains(f.Problems[1].Error(), "gone.bazelrc") {
 		t.Errorf("problems: %v", f.Problems)
 	}
 	if h := f.Helpers()[2]; h.Always() || !h.Covers("x.test") {
@@ -109,6 +137,10 @@ func TestCovers(t *testing.T) {
 		{"*.a.test", "a.test", true},
 		{"*.a.test", "c.b.a.test", true},
 		{"*.a.test", "ba.test", false},
+		{"A.test", "a.test", false},
+		{"*.A.test", "b.a.test", false},
+		{"*.a.test", "*.b.a.test", true},
+		{"b.a.test", "*.a.test", false},
 	} {
 		if got := (Helper{Scope: tt.scope}).Covers(tt.host); got != tt.want {
 			t.Errorf("%q covers %q: %v", tt.scope, tt.host, got)
@@ -118,6 +150,42 @@ func TestCovers(t *testing.T) {
 		if got := ValidScope(host); got != want {
 			t.Errorf("ValidScope(%q) = %v", host, got)
 		}
+	}
+}
+
+// TestServing holds the order of Bazel's own choice: the host, the nearest domain, all hosts, and of equal ones the last.
+func TestServing(t *testing.T) {
+	for _, tt := range []struct {
+		text, host, want string
+	}{
+		{"", "a.test", ""},
+		{"common --credential_helper=a.test=one\nbuild --credential_helper=a.test=two", "a.test", "two"},
+		{"common --credential_helper=a.b.test=host --credential_helper=*.b.test=domain --credential_helper=all", "a.b.test", "host"},
+		{"common --credential_helper=*.b.test=near --credential_helper=*.test=far --credential_helper=all", "a.b.test", "near"},
+		{"common --credential_helper=*.b.test=domain --credential_helper=all", "c.test", "all"},
+		{"build:ci --credential_helper=a.test=one\ntest --credential_helper=a.test=two\n--credential_helper=a.test=three", "a.test", ""},
+	} {
+		f := &Files{Lines: Parse("", []byte(tt.text))}
+		if h, ok := f.Serving(tt.host); h.Program != tt.want || ok != (tt.want != "") {
+			t.Errorf("%s is served by %q, want %q, of\n%s", tt.host, h.Program, tt.want, tt.text)
+		}
+	}
+}
+
+// TestReadTwice holds that a file which two others import is no loop, and that what it says the second time comes last.
+func TestReadTwice(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		".bazelrc": "import %workspace%/a\ncommon --credential_helper=x.test=two\nimport %workspace%/b", "a": "import %workspace%/c", "b": "import %workspace%/c",
+		"c": "common --credential_helper=x.test=one",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := ReadWith(t.Context(), &env.Env{Dir: dir}, dir, "")
+	if h, _ := f.Serving("x.test"); h.Program != "one" || len(f.Problems) > 0 {
+		t.Errorf("got %q, problems %v", h.Program, f.Problems)
 	}
 }
 

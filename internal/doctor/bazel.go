@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fe055d52/credential-helper/config"
+	"github.com/fe055d52/credential-helper/internal/bazelrc"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/subprocess"
@@ -29,21 +30,12 @@ const (
 // bazelTimeout is how long Bazel waits for a helper where .bazelrc does not say.
 const bazelTimeout = 10 * time.Second
 
-// everyCommand are the words of .bazelrc that stand for all commands.
-var everyCommand = []string{"common", "always"}
-
 // An assignment is one --credential_helper that Bazel takes.
 type assignment struct {
-	place, command, config string
-	scope                  string // "" for every host
-	program                string // as it is written
-	path                   string // what that is; "" where there is none
-	ours                   bool
-}
-
-// serves reports whether an assignment is there for a plain `bazel build`.
-func (a assignment) serves() bool {
-	return a.config == "" && (a.command == "build" || slices.Contains(everyCommand, a.command))
+	bazelrc.Helper
+	place string // of its line: "~/ws/.bazelrc:3"
+	path  string // what the program is
+	ours  bool
 }
 
 // A Build is what the check of .bazelrc needs to know.
@@ -70,14 +62,18 @@ func Bazel(ctx context.Context, b Build) []Finding {
 		return f
 	}
 	if b.System == "" {
-		b.System = systemBazelrc(e)
+		b.System = bazelrc.System(e)
 	}
-	rc := readBazelrc(ctx, e, workspace, b.System)
-	f = append(f, rc.found...)
+	rc := bazelrc.ReadWith(ctx, e, workspace, b.System)
+	for _, err := range rc.Problems {
+		f.fail(Broken, err, "")
+	}
 	var all []assignment
 	wait, waitPlace := bazelTimeout, ""
-	for _, l := range rc.lines {
-		f.line(b, workspace, l, &all, &wait, &waitPlace)
+	for i := range rc.Lines {
+		if l := &rc.Lines[i]; isAbout(l.Command) || isAbout(l.Config) || slices.ContainsFunc(l.Args, isAbout) {
+			f.line(b, workspace, l, rc.Place(l), &all, &wait, &waitPlace)
+		}
 	}
 	f.commands(all)
 	f.duplicates(all)
@@ -103,23 +99,23 @@ func isWorkspace(dir string) bool {
 }
 
 // line checks one line, and adds what it assigns.
-func (f *findings) line(b Build, workspace string, l line, all *[]assignment, wait *time.Duration, waitPlace *string) {
-	if l.unclosed {
-		f.warn(fmt.Sprintf("%s: a quote is not closed: Bazel takes the rest of the line as one word, and does not say so", l.place), "close it, or remove it")
+func (f *findings) line(b Build, workspace string, l *bazelrc.Line, place string, all *[]assignment, wait *time.Duration, waitPlace *string) {
+	if l.Unclosed {
+		f.warn(fmt.Sprintf("%s: a quote is not closed: Bazel takes the rest of the line as one word, and does not say so", place), "close it, or remove it")
 	}
-	if l.backslashes && runtime.GOOS == "windows" {
-		f.broken(l.place+`: Bazel takes a backslash for an escape, and drops it`, "write the path with slashes: C:/tools/credential-helper.exe")
+	if l.Backslashes && runtime.GOOS == "windows" {
+		f.broken(place+`: Bazel takes a backslash for an escape, and drops it`, "write the path with slashes: C:/tools/credential-helper.exe")
 	}
-	if l.command == "" && slices.ContainsFunc(l.words, isHelperWord) {
-		f.broken(fmt.Sprintf("%s: the line names no command, so Bazel ignores it", l.place), "write common before it: common "+shownFlag(l.words[slices.IndexFunc(l.words, isHelperWord)]))
+	if l.Command == "" && slices.ContainsFunc(l.Args, isHelperWord) {
+		f.broken(fmt.Sprintf("%s: the line names no command, so Bazel ignores it", place), "write common before it: common "+shownFlag(l.Args[slices.IndexFunc(l.Args, isHelperWord)]))
 		return
 	}
-	for i := 0; i < len(l.words); i++ {
-		word := l.words[i]
+	for i := 0; i < len(l.Args); i++ {
+		word := l.Args[i]
 		name, value, hasValue := strings.Cut(strings.TrimPrefix(word, "--"), "=")
 		if !strings.HasPrefix(word, "--") {
 			if strings.Contains(name, flagHelper) && !strings.Contains(name, "/") {
-				f.broken(fmt.Sprintf("%s: %s is no option: it does not begin with two hyphens", l.place, shownFlag(word)), "write --"+flagHelper+"=HOST=PROGRAM")
+				f.broken(fmt.Sprintf("%s: %s is no option: it does not begin with two hyphens", place, shownFlag(word)), "write --"+flagHelper+"=HOST=PROGRAM")
 			}
 			continue
 		}
@@ -127,34 +123,39 @@ func (f *findings) line(b Build, workspace string, l line, all *[]assignment, wa
 		known := []string{flagHelper, flagTimeout, flagCache}
 		if !slices.Contains(known, strings.TrimPrefix(name, oldPrefix)) {
 			if near, ok := suggest.Nearest(plain, known); ok && strings.Contains(plain, "cred") {
-				f.broken(fmt.Sprintf("%s: Bazel has no option --%s", l.place, redact.Quote(name, 60)), "write --"+near)
+				f.broken(fmt.Sprintf("%s: Bazel has no option --%s", place, redact.Quote(name, 60)), "write --"+near)
 			}
 			continue
 		}
 		if !hasValue {
-			if i++; i == len(l.words) {
-				f.broken(fmt.Sprintf("%s: --%s has no value", l.place, name), "write --"+flagHelper+"=HOST=PROGRAM")
+			if i++; i == len(l.Args) {
+				f.broken(fmt.Sprintf("%s: --%s has no value", place, name), "write --"+flagHelper+"=HOST=PROGRAM")
 				return
 			}
-			value = l.words[i]
+			value = l.Args[i]
 		}
 		switch strings.TrimPrefix(name, oldPrefix) {
 		case flagHelper:
-			if i+1 < len(l.words) && !strings.HasPrefix(l.words[i+1], "-") {
-				f.broken(fmt.Sprintf("%s: what stands behind the space is not part of the path: Bazel reads %s and then another word", l.place, redact.Quote(value, 120)), "put the whole option into quotes")
+			if i+1 < len(l.Args) && !strings.HasPrefix(l.Args[i+1], "-") {
+				f.broken(fmt.Sprintf("%s: what stands behind the space is not part of the path: Bazel reads %s and then another word", place, redact.Quote(value, 120)), "put the whole option into quotes")
 				continue
 			}
-			if a, ok := f.assign(b.Env, workspace, b.Executable, l, value); ok {
+			if a, ok := f.assign(b.Env, workspace, b.Executable, l, place, value); ok {
 				*all = append(*all, a)
 			}
 		case flagTimeout:
 			if d, ok := bazelDuration(value); !ok {
-				f.broken(fmt.Sprintf("%s: --%s takes a duration like 10s, not %s", l.place, flagTimeout, redact.Quote(value, 40)), "write it with its unit")
-			} else if l.config == "" {
-				*wait, *waitPlace = d, l.place
+				f.broken(fmt.Sprintf("%s: --%s takes a duration like 10s, not %s", place, flagTimeout, redact.Quote(value, 40)), "write it with its unit")
+			} else if l.Config == "" {
+				*wait, *waitPlace = d, place
 			}
 		}
 	}
+}
+
+// isAbout reports whether a word is about credential helpers, or means to be.
+func isAbout(word string) bool {
+	return strings.Contains(strings.ReplaceAll(strings.ToLower(word), "-", "_"), flagHelper)
 }
 
 // isHelperWord reports whether a word is about credential helpers: of others, which may hold a secret, nothing is shown.
@@ -177,30 +178,29 @@ func bazelDuration(text string) (time.Duration, bool) {
 }
 
 // assign checks the value of one --credential_helper. ok is false where Bazel refuses it.
-func (f *findings) assign(e *env.Env, workspace, executable string, l line, value string) (a assignment, ok bool) {
-	a = assignment{place: l.place, command: l.command, config: l.config, program: value}
-	if scope, program, scoped := strings.Cut(value, "="); scoped {
-		a.scope, a.program = scope, program
-		if problem, fix := badScope(a.scope); problem != "" {
-			f.broken(fmt.Sprintf("%s: %s %s: Bazel refuses it", l.place, redact.Quote(strconv.Quote(scope), 80), problem), fix)
+func (f *findings) assign(e *env.Env, workspace, executable string, l *bazelrc.Line, place, value string) (a assignment, ok bool) {
+	a = assignment{Helper: bazelrc.Value{Text: value, Line: l}.Helper(), place: place}
+	if strings.Contains(value, "=") {
+		if problem, fix := badScope(a.Scope); problem != "" {
+			f.broken(fmt.Sprintf("%s: %s %s: Bazel refuses it", place, redact.Quote(strconv.Quote(a.Scope), 80), problem), fix)
 			return a, false
 		}
-		if lower := strings.ToLower(scope); lower != scope {
-			f.warn(fmt.Sprintf("%s: %s has capitals: Bazel compares letter by letter, and URLs have small ones", l.place, redact.Quote(strconv.Quote(scope), 80)), "write "+redact.Quote(lower, 80))
+		if lower := strings.ToLower(a.Scope); lower != a.Scope {
+			f.warn(fmt.Sprintf("%s: %s has capitals: Bazel compares letter by letter, and URLs have small ones", place, redact.Quote(strconv.Quote(a.Scope), 80)), "write "+redact.Quote(lower, 80))
 		}
 	}
-	shown := redact.Quote(a.program, 200)
-	if strings.ContainsAny(a.program, "“”‘’\"'") {
-		f.broken(fmt.Sprintf("%s: the program is named with a quotation mark in it: %s", l.place, shown), `use plain quotes, around the whole option: "--credential_helper=HOST=/a path/credential-helper"`)
+	shown := redact.Quote(a.Program, 200)
+	if strings.ContainsAny(a.Program, "“”‘’\"'") {
+		f.broken(fmt.Sprintf("%s: the program is named with a quotation mark in it: %s", place, shown), `use plain quotes, around the whole option: "--credential_helper=HOST=/a path/credential-helper"`)
 		return a, false
 	}
-	if a.program == "" {
-		f.broken(l.place+": no program is named: Bazel refuses the line", "write --"+flagHelper+"=HOST="+programName)
+	if a.Program == "" {
+		f.broken(place+": no program is named: Bazel refuses the line", "write --"+flagHelper+"=HOST="+programName)
 		return a, false
 	}
-	path, problem, fix := bazelProgram(e, workspace, a.program)
+	path, problem, fix := bazelProgram(e, workspace, a.Program)
 	if problem != "" {
-		f.broken(fmt.Sprintf("%s: the program %s %s", l.place, shown, problem), fix)
+		f.broken(fmt.Sprintf("%s: the program %s %s", place, shown, problem), fix)
 		return a, false
 	}
 	a.path, a.ours = path, sameFile(path, executable)
@@ -210,20 +210,20 @@ func (f *findings) assign(e *env.Env, workspace, executable string, l line, valu
 		case same:
 			a.ours = true
 		case strings.HasPrefix(what, "another"):
-			f.note(fmt.Sprintf("%s: %s is asked for %s: %s", l.place, shown, a.shownScope(), what), "nothing that is checked here says what it answers")
+			f.note(fmt.Sprintf("%s: %s is asked for %s: %s", place, shown, a.shownScope(), what), "nothing that is checked here says what it answers")
 		default:
 			a.ours = true
-			f.note(fmt.Sprintf("%s: %s is another build of this program (%s)", l.place, shown, what), "run the doctor of that one: "+e.Display(path)+" doctor")
+			f.note(fmt.Sprintf("%s: %s is another build of this program (%s)", place, shown, what), "run the doctor of that one: "+e.Display(path)+" doctor")
 		}
 	}
 	return a, true
 }
 
 func (a assignment) shownScope() string {
-	if a.scope == "" {
+	if a.Scope == "" {
 		return "every host"
 	}
-	return a.scope
+	return a.Scope
 }
 
 // badScope says why Bazel refuses a scope: it takes a name, maybe with "*." before it.
@@ -239,7 +239,9 @@ func badScope(scope string) (problem, fix string) {
 		return "has a port; Bazel chooses by the host alone", "write " + strings.TrimSuffix(scope, ":"+port) + " without the port; the rule in the configuration may have it"
 	case strings.Contains(name, "*"):
 		return `has a star elsewhere than in front of a domain`, `write "*.` + strings.TrimPrefix(host[strings.LastIndexByte(host, '*')+1:], ".") + `", or a line a host`
-	case strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-.") != "" && isASCII(name), strings.Contains(name, ".."), strings.HasPrefix(name, "."):
+	case !strings.Contains(scope, ".") && bazelrc.ValidScope("*."+scope):
+		return "is a name without a dot", "for it and every other host, write --" + flagHelper + "=PROGRAM, without a host"
+	case isASCII(name) && !bazelrc.ValidScope(scope), strings.Contains(name, ".."), strings.HasPrefix(name, "."):
 		return "is not a name of a host", `write it as in "example.com" or "*.example.com"`
 	}
 	return "", ""
@@ -292,20 +294,20 @@ func asPath(e *env.Env, program, path string) string {
 // commands reports lines that are not for all commands.
 func (f *findings) commands(all []assignment) {
 	for _, a := range all {
-		if a.config != "" || slices.Contains(everyCommand, a.command) {
+		if a.Line.Config != "" || bazelrc.EveryCommand(a.Line.Command) {
 			continue
 		}
-		if a.command != "build" {
+		if a.Line.Command != "build" {
 			// Several lines that together are for what build is not.
-			if !slices.ContainsFunc(all, func(b assignment) bool { return b.serves() && b.scope == a.scope }) {
-				f.warn(fmt.Sprintf("%s is for bazel %s alone: builds do not ask for %s", a.place, a.command, a.shownScope()), "write common in the place of "+a.command)
+			if !slices.ContainsFunc(all, func(b assignment) bool { return b.Always() && b.Scope == a.Scope }) {
+				f.warn(fmt.Sprintf("%s is for bazel %s alone: builds do not ask for %s", a.place, a.Line.Command, a.shownScope()), "write common in the place of "+a.Line.Command)
 			}
 			continue
 		}
 		var without []string
 		for _, command := range []string{"fetch", "query", "mod"} {
 			if !slices.ContainsFunc(all, func(b assignment) bool {
-				return b.config == "" && b.scope == a.scope && (b.command == command || slices.Contains(everyCommand, b.command))
+				return b.Line.Config == "" && b.Scope == a.Scope && (b.Line.Command == command || bazelrc.EveryCommand(b.Line.Command))
 			}) {
 				without = append(without, command)
 			}
@@ -320,151 +322,14 @@ func (f *findings) commands(all []assignment) {
 // duplicates reports hosts with two helpers: Bazel takes the last.
 func (f *findings) duplicates(all []assignment) {
 	for i, a := range all {
-		if !a.serves() {
+		if !a.Always() {
 			continue
 		}
 		for _, b := range all[i+1:] {
-			if b.serves() && b.scope == a.scope && b.path != a.path {
-				f.warn(fmt.Sprintf("%s and %s name two programs for %s: Bazel asks the one of the latter, %s", a.place, b.place, a.shownScope(), redact.Quote(b.program, 120)), "remove one of the lines")
+			if b.Always() && b.Scope == a.Scope && b.path != a.path {
+				f.warn(fmt.Sprintf("%s and %s name two programs for %s: Bazel asks the one of the latter, %s", a.place, b.place, a.shownScope(), redact.Quote(b.Program, 120)), "remove one of the lines")
 				break
 			}
 		}
 	}
-}
-
-// choose returns what Bazel asks for a host: the one for the host itself, else for the nearest domain, else for all; the last of several.
-// For a pattern "*.DOMAIN", what serves all of DOMAIN is returned.
-func choose(all []assignment, host string) (chosen assignment, ok bool) {
-	best := -1
-	domain, wildcard := strings.CutPrefix(host, "*.")
-	for _, a := range all {
-		rank := -1
-		suffix, isSuffix := strings.CutPrefix(a.scope, "*.")
-		switch {
-		case a.scope == "":
-			rank = 0
-		case isSuffix && (domain == suffix || strings.HasSuffix(domain, "."+suffix)):
-			rank = 1 + len(suffix)
-		case !isSuffix && !wildcard && a.scope == host:
-			rank = 1 << 20
-		}
-		if rank >= 0 && rank >= best {
-			chosen, best, ok = a, rank, true
-		}
-	}
-	return chosen, ok
-}
-
-// bazelScope turns a rule's pattern into a scope that Bazel takes and that covers it; "" where there is none.
-func bazelScope(pattern string) string {
-	if strings.HasPrefix(pattern, "[") {
-		return ""
-	}
-	name, _, _ := strings.Cut(pattern, ":")
-	star := strings.LastIndexByte(name, '*')
-	if star < 0 {
-		return name
-	}
-	// What stands before the star of "a*.example.com" Bazel cannot be told.
-	domain := strings.TrimPrefix(name[star+1:], ".")
-	if domain == "" || !strings.Contains(name[star+1:], ".") {
-		return ""
-	}
-	return "*." + domain
-}
-
-// coverage reports hosts that have rules and that Bazel does not ask this program for.
-func (f *findings) coverage(b Build, workspace string, all []assignment) {
-	var serving, conditional []assignment
-	for _, a := range all {
-		switch {
-		case a.serves():
-			serving = append(serving, a)
-		case a.config != "":
-			conditional = append(conditional, a)
-		}
-	}
-	word := b.word()
-	seen := map[string]bool{}
-	var covered []string
-	hosts := 0
-	for _, file := range b.Files {
-		own := filepath.Dir(file.Path) == workspace
-		for i := range file.Rules {
-			r := &file.Rules[i]
-			scope := bazelScope(r.HostPattern())
-			if r.Helper == nil || r.HelperName == "null" || scope == "" || seen[scope] {
-				continue
-			}
-			seen[scope] = true
-			hosts++
-			if a, ok := choose(serving, scope); ok {
-				if a.ours {
-					covered = append(covered, scope)
-				} else {
-					f.note(fmt.Sprintf("the rule at %s is for %s, for which Bazel asks another program (%s)", b.Env.Display(r.Place), scope, a.place), "name this one there, if it is to answer: "+bazelLine(scope, word))
-				}
-				continue
-			}
-			text := fmt.Sprintf("Bazel does not ask for %s, which the rule at %s is for: no --%s covers it", scope, b.Env.Display(r.Place), flagHelper)
-			if a, ok := choose(conditional, scope); ok {
-				text += fmt.Sprintf(" without --config=%s (%s)", a.config, a.place)
-			} else if near := nearMiss(serving, scope); near != "" {
-				text += fmt.Sprintf(" (%s does not)", near)
-			}
-			fix := fmt.Sprintf("add to %s: %s", b.Env.Display(filepath.Join(workspace, ".bazelrc")), bazelLine(scope, word))
-			if own {
-				f.warn(text, fix)
-			} else {
-				f.note(text, fix)
-			}
-		}
-	}
-	switch {
-	case len(covered) > 0:
-		f.ok("Bazel asks this program for %s", strings.Join(covered, ", "))
-	case hosts == 0 && len(serving) == 0:
-		f.note(fmt.Sprintf("no --%s in .bazelrc: Bazel asks nobody", flagHelper), "a line a host, like: "+bazelLine("github.com", word))
-	case hosts == 0:
-		f.ok("Bazel asks for %s", scopes(serving))
-	}
-}
-
-func scopes(all []assignment) string {
-	var list []string
-	for _, a := range all {
-		if s := a.shownScope(); !slices.Contains(list, s) {
-			list = append(list, s)
-		}
-	}
-	return strings.Join(list, ", ")
-}
-
-// nearMiss returns a scope that looks as if it covered a host: of another spelling, or of one host below a domain.
-func nearMiss(all []assignment, scope string) string {
-	var names []string
-	for _, a := range all {
-		if strings.HasSuffix(a.scope, "."+strings.TrimPrefix(scope, "*.")) {
-			return a.scope
-		}
-		names = append(names, a.scope)
-	}
-	near, _ := suggest.Nearest(scope, names)
-	return near
-}
-
-// bazelLine is the line to add for a host.
-func bazelLine(scope, program string) string {
-	if strings.ContainsAny(program, " #'") {
-		return fmt.Sprintf(`common "--%s=%s=%s"`, flagHelper, scope, program)
-	}
-	return fmt.Sprintf("common --%s=%s=%s", flagHelper, scope, program)
-}
-
-// word is how .bazelrc is to name this program: by its name where that leads here, else by its path.
-func (b Build) word() string {
-	if path, err := subprocess.Find(b.Env, programName); err == nil && sameFile(path, b.Executable) {
-		return programName
-	}
-	return filepath.ToSlash(b.Executable)
 }

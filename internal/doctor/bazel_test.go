@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -73,13 +72,15 @@ func TestBazel(t *testing.T) {
 		},
 		{
 			name: "scopes that are none", rules: []string{}, bazelrc: "common --credential_helper=*=credential-helper\ncommon --credential_helper=https://a.test/=credential-helper\n" +
-				"common --credential_helper=a*.b.test=credential-helper\ncommon --credential_helper=a_b.test=credential-helper\ncommon --credential_helper==credential-helper",
+				"common --credential_helper=a*.b.test=credential-helper\ncommon --credential_helper=a_b.test=credential-helper\ncommon --credential_helper==credential-helper\n" +
+				"common --credential_helper=localhost=credential-helper",
 			want: []string{
 				`broken /ws/.bazelrc:1: "*" is not a host: Bazel refuses it → for every host, write --credential_helper=PROGRAM, …`,
 				`broken /ws/.bazelrc:2: "https://a.test/" is a URL or a path, not a host: Bazel refuses it → …`,
 				`broken /ws/.bazelrc:3: "a*.b.test" has a star elsewhere than in front of a domain: Bazel refuses it → write "*.b.test", …`,
 				`broken /ws/.bazelrc:4: "a_b.test" is not a name of a host: Bazel refuses it → …`,
 				`broken /ws/.bazelrc:5: "" is not a host: Bazel refuses it → …`,
+				`broken /ws/.bazelrc:6: "localhost" is a name without a dot: Bazel refuses it → for it and every other host, write --credential_helper=PROGRAM, …`,
 				"note no --credential_helper in .bazelrc: Bazel asks nobody → a line a host, like: common --credential_helper=github.com=credential-helper",
 			},
 		},
@@ -110,6 +111,14 @@ func TestBazel(t *testing.T) {
 				"broken /ws/.bazelrc:4: Bazel has no option --credential-helper → write --credential_helper",
 				"broken /ws/.bazelrc:5: --credential_helper has no value → write --credential_helper=HOST=PROGRAM",
 				"ok Bazel asks for a.test",
+			},
+		},
+		{
+			name: "a quote before the command", rules: []string{}, bazelrc: "\"common --credential_helper=a.test=x\nbuild --x='y # no --credential_helper\nbuild --x='y",
+			want: []string{
+				"warning /ws/.bazelrc:1: a quote is not closed: …",
+				"warning /ws/.bazelrc:2: a quote is not closed: …",
+				"note no --credential_helper in .bazelrc: …",
 			},
 		},
 		{
@@ -184,32 +193,6 @@ func TestBazelOfUser(t *testing.T) {
 	m.compare(Bazel(t.Context(), b), "ok no workspace here (no MODULE.bazel or WORKSPACE from /home upward): nothing to check")
 }
 
-func TestTokenize(t *testing.T) {
-	for _, tt := range []struct {
-		line     string
-		want     []string
-		unclosed bool
-	}{
-		{line: ""},
-		{line: "  # a comment"},
-		{line: "common --a=b\t--c # d", want: []string{"common", "--a=b", "--c"}},
-		{line: `x "a b"c 'd "e'`, want: []string{"x", "a bc", `d "e`}},
-		{line: `x a\ b \"c`, want: []string{"x", "a b", `"c`}},
-		{line: `x "" y`, want: []string{"x", "", "y"}},
-		{line: `x "#" y`, want: []string{"x", "#", "y"}},
-		{line: `x "a b`, want: []string{"x", "a b"}, unclosed: true},
-		{line: `x 'a\`, want: []string{"x", "a"}, unclosed: true},
-	} {
-		words, unclosed, _ := tokenize(tt.line)
-		if !reflect.DeepEqual(words, tt.want) || unclosed != tt.unclosed {
-			t.Errorf("%q is %q, unclosed %v", tt.line, words, unclosed)
-		}
-	}
-	if _, _, lost := tokenize(`x C:\tools\y`); !lost {
-		t.Error("lost backslashes are not noticed")
-	}
-}
-
 // FuzzBazel holds that whatever stands in .bazelrc, the check comes to an end, says what to do about each mistake, and shows nothing of options that are not its own.
 func FuzzBazel(f *testing.F) {
 	f.Add("common --credential_helper=a.test=x\nimport %workspace%/.bazelrc\n")
@@ -228,7 +211,7 @@ func FuzzBazel(f *testing.F) {
 func TestBazelScope(t *testing.T) {
 	for pattern, want := range map[string]string{
 		"a.test": "a.test", "a.test:8443": "a.test", "*.a.test": "*.a.test", "*a.test": "*.a.test", "x*.a.test:*": "*.a.test", "a.*.b.test": "*.b.test",
-		"": "", "*": "", "a.*": "", "[::1]:80": "", "127.0.0.1": "127.0.0.1", "*.corp": "*.corp",
+		"": "", "*": "", "a.*": "", "[::1]:80": "", "localhost:8080": "", "a_b.test": "", "127.0.0.1": "127.0.0.1", "*.corp": "*.corp",
 	} {
 		if got := bazelScope(pattern); got != want {
 			t.Errorf("%q is covered by %q, want %q", pattern, got, want)

@@ -1,0 +1,80 @@
+package bazelrc
+
+import "strings"
+
+// A Helper is a credential helper that Bazel is told of.
+type Helper struct {
+	// Scope is the host that it is for, or "*." and a domain, as it is written; empty for all hosts.
+	Scope, Program string
+	Line           *Line
+}
+
+// Helpers returns the credential helpers.
+func (f *Files) Helpers() []Helper {
+	var helpers []Helper
+	for _, v := range f.Values("credential_helper", "experimental_credential_helper") {
+		helpers = append(helpers, v.Helper())
+	}
+	return helpers
+}
+
+// Helper reads the value of --credential_helper.
+func (v Value) Helper() Helper {
+	if scope, program, scoped := strings.Cut(v.Text, "="); scoped {
+		return Helper{scope, program, v.Line}
+	}
+	return Helper{"", v.Text, v.Line}
+}
+
+// Serving returns the helper that Bazel asks for a host in every build.
+func (f *Files) Serving(host string) (serving Helper, ok bool) {
+	best := 0
+	for _, h := range f.Helpers() {
+		if rank := h.Rank(host); h.Always() && rank > 0 && rank >= best {
+			serving, best, ok = h, rank, true
+		}
+	}
+	return serving, ok
+}
+
+// rankHost is the rank of a helper for the very host, above that of one for any domain.
+const rankHost = 1 << 20
+
+// Rank tells how close h is to a host, which is given in lower case and without its port: Bazel does not look at that. It is zero for a helper of other hosts.
+// Of several, Bazel asks the one of the highest rank, and of equal ones the last. A wildcard stands for the domain itself, too.
+// Bazel compares letter by letter: a scope with capitals is for no host. For a pattern "*.DOMAIN", it has to be for all of DOMAIN.
+func (h Helper) Rank(host string) int {
+	domain, pattern := strings.CutPrefix(host, "*.")
+	suffix, wildcard := strings.CutPrefix(h.Scope, "*.")
+	switch {
+	case h.Scope == "":
+		return 1
+	case wildcard && (domain == suffix || strings.HasSuffix(domain, "."+suffix)):
+		return min(2+len(suffix), rankHost-1)
+	case !wildcard && !pattern && h.Scope == host:
+		return rankHost
+	}
+	return 0
+}
+
+// Covers reports whether h may serve the URLs of a host.
+func (h Helper) Covers(host string) bool { return h.Rank(host) > 0 }
+
+// Always reports whether the helper counts in a plain build: its line is for no --config, and for a command that builds obey.
+func (h Helper) Always() bool {
+	return h.Line.Config == "" && (h.Line.Command == "build" || EveryCommand(h.Line.Command))
+}
+
+// EveryCommand reports whether a word stands for all commands.
+func EveryCommand(command string) bool { return command == "common" || command == "always" }
+
+// ValidScope reports whether Bazel takes a host as the scope of a credential helper: it wants two labels, of letters, digits and hyphens.
+func ValidScope(host string) bool {
+	labels := strings.Split(strings.TrimPrefix(host, "*."), ".")
+	for _, label := range labels {
+		if label == "" || strings.Trim(strings.ToLower(label), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return false
+		}
+	}
+	return len(labels) > 1 || strings.HasPrefix(host, "*.")
+}
