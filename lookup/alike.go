@@ -98,15 +98,15 @@ func probesFor(u *url.URL, sites []string) (probes []*url.URL, ok bool) {
 	return probes, true
 }
 
-// sameValues reports whether two logins are one.
+// sameValues reports whether two logins are one, wherever they were found.
 func sameValues(a, b Values) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for binding, value := range a {
-		if other, ok := b[binding]; !ok || other.Reveal() != value.Reveal() {
-			return false
+	within := func(a, b Values) bool {
+		for binding, value := range a {
+			if other, ok := b[binding]; binding != From && (!ok || other.Reveal() != value.Reveal()) {
+				return false
+			}
 		}
+		return true
 	}
-	return true
+	return within(a, b) && within(b, a)
 }

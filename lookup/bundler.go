@@ -51,11 +51,13 @@ func (b bundler) Lookup(ctx context.Context, q Query) (Values, error) {
 	keys := bundlerKeys(q.URL)
 	for _, key := range keys {
 		value, from := local.get(key)
+		place := local.place(key)
 		if value == "" {
-			value, from = b.Env.Var(key), "$"+key
+			value, from, place = b.Env.Var(key), "$"+key, "$"+key
 		}
 		if value == "" {
 			value, from = global.get(key)
+			place = global.place(key)
 		}
 		if value == "" {
 			continue
@@ -67,7 +69,7 @@ func (b bundler) Lookup(ctx context.Context, q Query) (Values, error) {
 		if err != nil {
 			return nil, helpers.WithHint(fmt.Errorf("reading Bundler's login %s: %w", from, err), "write %% as %%25 in the user name and the password")
 		}
-		return alike(q, nil, func(*url.URL) (Values, error) { return values, nil }, sameValues)
+		return alike(q, nil, func(*url.URL) (Values, error) { return values.at(place), nil }, sameValues)
 	}
 	values, more, err := b.gems(ctx, q)
 	if err != nil || values != nil {
@@ -159,6 +161,9 @@ type bundlerSettings struct {
 func (s bundlerSettings) get(key string) (value, from string) {
 	return yamlText(s.values[key]), key + " in " + s.shown
 }
+
+// place returns where a setting stands.
+func (s bundlerSettings) place(key string) string { return yamlPlace(s.shown, s.values[key]) }
 
 // settings reads the files of the project and of the user. looked names them for an error.
 func (b bundler) settings(ctx context.Context) (local, global bundlerSettings, looked []string, err error) {

@@ -186,9 +186,9 @@ func (c cargo) index(settings *cargoSettings, name string) (at *url.URL, ok bool
 // token returns the token of a registry, by the rules of cargo's credential providers.
 func (c cargo) token(settings *cargoSettings, name string) (Values, error) {
 	r, variable := settings.registry(name), cargoVariable(name, "TOKEN")
-	token, from := c.Env.Var(variable), "$"+variable
+	token, from, shown := c.Env.Var(variable), "$"+variable, "$"+variable
 	if token == "" {
-		token, from = r.Token, r.tokenFrom
+		token, from, shown = r.Token, r.tokenFrom, "the one in "+r.tokenFrom
 	}
 	key := c.Env.Var(cargoVariable(name, "SECRET_KEY"))
 	if key == "" {
@@ -212,13 +212,13 @@ func (c cargo) token(settings *cargoSettings, name string) (Values, error) {
 	others, own := settings.others(providers)
 	switch {
 	case !own && token != "":
-		return nil, helpers.NotFoundf("cargo asks the credential provider %s for the token of its registry %q, and leaves out %s; this program does not ask it", others, name, from)
+		return nil, helpers.NotFoundf("cargo asks the credential provider %s for the token of its registry %q, and leaves out %s; this program does not ask it", others, name, shown)
 	case others != "" && token == "":
 		return nil, helpers.NotFoundf("cargo asks the credential provider %s for the token of its registry %q; this program does not ask it", others, name)
 	case token == "":
 		return nil, helpers.NotFoundf("cargo has no token for its registry %q: $%s is not set, and %s has none", name, variable, settings.credentials)
 	}
-	return Values{Token: redact.Hold(token), Default: redact.Hold(token)}, nil
+	return Values{Token: redact.Hold(token), Default: redact.Hold(token)}.at(from), nil
 }
 
 // cargoVariable returns the name of the variable that stands for a key of a registry.

@@ -203,7 +203,7 @@ func (s *cargoSettings) add(file *cargoFile, shown string) {
 			to.Index = from.Index
 		}
 		if to.Token == "" && from.Token != "" {
-			to.Token, to.tokenFrom = from.Token, "the one in "+shown
+			to.Token, to.tokenFrom = from.Token, shown
 		}
 		if to.SecretKey == "" {
 			to.SecretKey = from.SecretKey

@@ -38,6 +38,8 @@ const (
 	Token         = "token" // a token that goes by itself, without a user name
 	// Expires is no secret: the time after which the login is dead (RFC 3339), where the place that it was found in says so.
 	Expires = "expires"
+	// From is no secret: the place that the login was found in, where the source's name does not say it: "~/.npmrc:2", "$TWINE_PASSWORD".
+	From = "from"
 )
 
 // Header returns the binding of a value that is a whole header's, sent as it is: a login may name the header that it goes into.
@@ -46,7 +48,10 @@ func Header(name string) string { return headerPrefix + name }
 const headerPrefix = "header:"
 
 // secret reports whether the values of a binding are secret.
-func secret(binding string) bool { return binding != Username && binding != Expires }
+func secret(binding string) bool { return binding != Username && !about(binding) }
+
+// about reports whether a binding tells of the login, and is no part of it.
+func about(binding string) bool { return binding == Expires || binding == From }
 
 // A Query is what is looked for.
 type Query struct {
@@ -94,6 +99,14 @@ func (v Values) Expiry() time.Time {
 
 // SetExpiry sets what Expiry returns, in whole seconds.
 func (v Values) SetExpiry(t time.Time) { v[Expires] = redact.Hold(t.UTC().Format(time.RFC3339)) }
+
+// at says where the values were found, and returns them.
+func (v Values) at(place string) Values {
+	if v != nil {
+		v[From] = redact.Hold(place)
+	}
+	return v
+}
 
 // A Source is a place where secrets are found.
 type Source interface {
@@ -147,7 +160,7 @@ func (c Chain) PathBound() bool {
 // Found is what a chain yielded.
 type Found struct {
 	Values
-	// Source names where the last value, the one that made it enough, was found.
+	// Source names where the last value, the one that made it enough, was found: "$TOKEN", "npm's logins (~/.npmrc:2)".
 	Source string
 	// Covers is the widest directory of the server, out of [helpers.Directories], for all of which the chain yields the same; empty where that is not known.
 	Covers string
@@ -207,6 +220,8 @@ func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Fou
 			}
 			return Found{}, fmt.Errorf("looking up a login: %w", err)
 		}
+		from := values[From].Reveal()
+		delete(values, From)
 		if e.Binding != "" {
 			value := values.pick(e.Binding)
 			if value.IsZero() {
@@ -228,8 +243,11 @@ func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Fou
 				redact.Remember(value.Reveal())
 			}
 		}
-		walk.is(i, OutcomeFound, nil)
+		walk.found(i, from)
 		found.Source, found.Covers = e.Source.Name(), covers
+		if from != "" {
+			found.Source += " (" + from + ")"
+		}
 		if enough(found.Values) {
 			return found, nil
 		}
@@ -237,7 +255,7 @@ func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Fou
 	if len(found.Values) > 0 {
 		bindings := make([]string, 0, len(found.Values))
 		for b, value := range found.Values {
-			if !value.IsZero() && b != Expires {
+			if !value.IsZero() && !about(b) {
 				bindings = append(bindings, b)
 			}
 		}
@@ -250,7 +268,13 @@ func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Fou
 // pick returns the value for an entry that is bound to one name. A source that tells its values apart is not asked for
 // its user name and answered with its password.
 func (v Values) pick(binding string) redact.Secret {
-	together := len(v) > 1 || v[Default].IsZero()
+	bindings := len(v)
+	for _, b := range []string{Expires, From} {
+		if _, ok := v[b]; ok {
+			bindings--
+		}
+	}
+	together := bindings > 1 || v[Default].IsZero()
 	if together && slices.Contains([]string{Username, Password, IdentityToken, RegistryToken}, binding) {
 		return v[binding]
 	}

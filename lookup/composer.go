@@ -91,7 +91,7 @@ func (c composer) Lookup(ctx context.Context, q Query) (Values, error) {
 				if err == nil && found {
 					var values Values
 					if values, err = section.read(c, e); err == nil {
-						return values, nil
+						return values.at(e.place(e.value)), nil
 					}
 				}
 				if err != nil && helpers.FallsThrough(err) {
@@ -236,10 +236,21 @@ func composerHost(section, key string, u *url.URL) bool {
 	return key == host || key == helpers.HostPort(u)
 }
 
+// place returns where a value stands. A variable has no lines that anybody counts.
+func (p composerPlace) place(value gjson.Result) string {
+	if strings.HasPrefix(p.shown, "$") {
+		return p.shown
+	}
+	return fmt.Sprintf("%s:%d", p.shown, p.line(value))
+}
+
+func (p composerPlace) line(value gjson.Result) int {
+	return 1 + strings.Count(string(p.data[:min(max(value.Index, 0), len(p.data))]), "\n")
+}
+
 // wrong says that a value is of the wrong type, and quotes nothing of it.
 func (p composerPlace) wrong(value gjson.Result, section string) error {
-	line := 1 + strings.Count(string(p.data[:min(max(value.Index, 0), len(p.data))]), "\n")
-	return fmt.Errorf("%s:%d: what is here in %q is of the wrong type for Composer", p.shown, line, section)
+	return fmt.Errorf("%s:%d: what is here in %q is of the wrong type for Composer", p.shown, p.line(value), section)
 }
 
 // text returns the text that the entry has under key.

@@ -157,7 +157,7 @@ func (d docker) search(ctx context.Context, file *dockerFile, want target) (Valu
 	if store != "" {
 		values, err := d.askProgram(ctx, file.place, key, store, want)
 		if err == nil || ctx.Err() != nil || !helpers.FallsThrough(err) {
-			return values, err
+			return values.at("docker-credential-" + store + ", which " + file.shown + " names"), err
 		}
 		reason = err
 	}
@@ -166,7 +166,7 @@ func (d docker) search(ctx context.Context, file *dockerFile, want target) (Valu
 	case err != nil:
 		return nil, err
 	case login != nil:
-		return login.values(), nil
+		return login.values().at(file.shown), nil
 	case reason != nil:
 		return nil, reason
 	default:

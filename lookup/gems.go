@@ -35,13 +35,13 @@ func (b bundler) gems(ctx context.Context, q Query) (values Values, looked []str
 		}
 		if server, _, ok := parseServer(host); ok {
 			if _, ok := covers(server, q.URL); ok {
-				return gemKey(key), nil, nil
+				return gemKey(key).at("$GEM_HOST_API_KEY"), nil, nil
 			}
-			keys = append(keys, gemLogin{server, key})
+			keys = append(keys, gemLogin{server, key, "$GEM_HOST_API_KEY"})
 		}
 	}
 	stored, err := b.gemCredentials(ctx, &looked)
-	last := gemFor(stored, q.URL) == ""
+	last := gemFor(stored, q.URL).value == ""
 	if err == nil && last {
 		users, err = b.gemSources(ctx, &looked)
 	}
@@ -56,15 +56,16 @@ func (b bundler) gems(ctx context.Context, q Query) (values Values, looked []str
 	}
 	values, err = alike(q, paths, func(u *url.URL) (Values, error) {
 		for _, logins := range [][]gemLogin{keys, stored} {
-			if key := gemFor(logins, u); key != "" {
-				return gemKey(key), nil
+			if key := gemFor(logins, u); key.value != "" {
+				return gemKey(key.value).at(key.from), nil
 			}
 		}
 		if !last {
 			return nil, errors.New("not looked for")
 		}
-		if user := gemFor(users, u); user != "" {
-			return userInfo(user)
+		if user := gemFor(users, u); user.value != "" {
+			values, err := userInfo(user.value)
+			return values.at(user.from), err
 		}
 		return nil, nil
 	}, sameValues)
@@ -78,14 +79,15 @@ func (b bundler) gems(ctx context.Context, q Query) (values Values, looked []str
 type gemLogin struct {
 	at    *url.URL
 	value string
+	from  string // the place of the login
 }
 
-// gemFor returns the login that is the closest to u of those that cover it; "" where none does.
-func gemFor(logins []gemLogin, u *url.URL) (best string) {
+// gemFor returns the login that is the closest to u of those that cover it; the zero one where none does.
+func gemFor(logins []gemLogin, u *url.URL) (best gemLogin) {
 	deepest := -1
 	for _, login := range logins {
 		if depth, ok := covers(login.at, u); ok && depth > deepest {
-			best, deepest = login.value, depth
+			best, deepest = login, depth
 		}
 	}
 	return best
@@ -110,7 +112,7 @@ func (b bundler) gemCredentials(ctx context.Context, looked *[]string) (logins [
 			raw = rubyGems
 		}
 		if server, _, ok := parseServer(raw); ok && key != "" {
-			logins = append(logins, gemLogin{server, key})
+			logins = append(logins, gemLogin{server, key, file.place(name)})
 		}
 	}
 	return logins, nil
@@ -119,10 +121,11 @@ func (b bundler) gemCredentials(ctx context.Context, looked *[]string) (logins [
 // gemSources reads the user info in the URLs of sources.
 func (b bundler) gemSources(ctx context.Context, looked *[]string) (logins []gemLogin, err error) {
 	var sources []ast.Node
+	var shown string
 	set := func(file bundlerSettings) {
 		for _, name := range []string{"sources", ":sources"} {
 			if list, ok := file.values[name].(*ast.SequenceNode); ok {
-				sources = list.Values
+				sources, shown = list.Values, file.shown
 			}
 		}
 	}
@@ -146,7 +149,7 @@ func (b bundler) gemSources(ctx context.Context, looked *[]string) (logins []gem
 	}
 	for _, source := range sources {
 		if server, user, ok := parseServer(yamlText(source)); ok && user != "" {
-			logins = append(logins, gemLogin{server, user})
+			logins = append(logins, gemLogin{server, user, yamlPlace(shown, source)})
 		}
 	}
 	return logins, nil

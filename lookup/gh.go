@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
@@ -77,7 +78,7 @@ func (g githubCLI) Lookup(ctx context.Context, _ Query) (Values, error) {
 	}
 	for _, text := range []string{login.OAuthToken, login.Users[login.User].OAuthToken} {
 		if text != "" {
-			return Values{Default: redact.Hold(text)}, nil
+			return Values{Default: redact.Hold(text)}.at(shown), nil
 		}
 	}
 	return g.keyring(ctx, login.User)
@@ -91,7 +92,7 @@ func (g githubCLI) keyring(ctx context.Context, user string) (Values, error) {
 		secret, err := keyring.Get(ctx, g.env, "gh:"+g.host, account)
 		switch {
 		case err == nil:
-			return Values{Default: secret}, nil
+			return Values{Default: secret}.at("keyring service " + strconv.Quote("gh:"+g.host)), nil
 		case errors.Is(err, helpers.ErrUnavailable):
 			return nil, helpers.Unavailablef("the GitHub CLI keeps its token for %s in the keyring, and %s", g.host, err)
 		case !errors.Is(err, helpers.ErrNotFound):

@@ -71,6 +71,7 @@ func (g git) Lookup(ctx context.Context, q Query) (Values, error) {
 	var values Values
 	if err == nil {
 		values, err = parseGit(out, u, g.now())
+		values = values.at(g.Env.Display(program))
 	}
 	if err != nil && !helpers.FallsThrough(err) {
 		return nil, helpers.WithHint(fmt.Errorf("asking git for the login of %s: %w", u.Host, err),

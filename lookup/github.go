@@ -44,7 +44,11 @@ func (g gitHub) Lookup(ctx context.Context, q Query) (Values, error) {
 		values, err := e.Source.Lookup(ctx, q)
 		switch {
 		case err == nil:
-			return Values{Token: values[Default], Default: values[Default]}, nil
+			from := values[From].Reveal()
+			if from == "" {
+				from = e.Source.Name()
+			}
+			return Values{Token: values[Default], Default: values[Default]}.at(from), nil
 		case ctx.Err() != nil || !helpers.FallsThrough(err):
 			return nil, err
 		}

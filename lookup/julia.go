@@ -97,7 +97,8 @@ func (j julia) Lookup(ctx context.Context, q Query) (Values, error) {
 		if err != nil {
 			return nil, juliaError(shown, err)
 		}
-		return j.use(ctx, q.URL, path, login)
+		values, err := j.use(ctx, q.URL, path, login)
+		return values.at(shown), err
 	}
 	shown := make([]string, len(paths))
 	for i, path := range paths {

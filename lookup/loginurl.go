@@ -55,16 +55,16 @@ func mayBeFor(malformed string, u *url.URL) bool {
 	return strings.Contains(strings.ToLower(malformed), u.Hostname())
 }
 
-// basicLogin returns a login. One whose password is empty is a token in the place of the user name: as a value it would be none, so the header is made here.
-func basicLogin(username, password string) (Values, error) {
+// basicLogin returns a login, and the place that it was found in. One whose password is empty is a token in the place of the user name: as a value it would be none, so the header is made here.
+func basicLogin(username, password, from string) (Values, error) {
 	if password != "" {
-		return Values{Username: redact.Hold(username), Password: redact.Hold(password), Default: redact.Hold(password)}, nil
+		return Values{Username: redact.Hold(username), Password: redact.Hold(password), Default: redact.Hold(password)}.at(from), nil
 	}
 	header, err := helpers.BasicTokenOnly(redact.New(username))
 	if err != nil {
 		return nil, err
 	}
-	return Values{Header("Authorization"): header, Default: redact.Hold(username)}, nil
+	return Values{Header("Authorization"): header, Default: redact.Hold(username)}.at(from), nil
 }
 
 // noLogin says where no login for u was found, for the error that tells it.

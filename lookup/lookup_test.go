@@ -94,6 +94,9 @@ type outcome struct{ values, kind, err, hint string }
 func outcomeOf(s *Sources, values Values, err error) outcome {
 	var o outcome
 	for _, binding := range slices.Sorted(maps.Keys(values)) {
+		if binding == From { // which TestFrom holds
+			continue
+		}
 		o.values += " " + binding + "=" + values[binding].Reveal()
 	}
 	o.values = strings.TrimPrefix(o.values, " ")
@@ -127,6 +130,9 @@ func expect(t *testing.T, s *Sources, source Source, q Query, want outcome) {
 	}
 	if strings.Contains(got.err+got.hint, canary) {
 		t.Errorf("the secret is in the error: %s (%s)", got.err, got.hint)
+	}
+	if from := values[From].Reveal(); strings.Contains(from, canary) {
+		t.Errorf("the secret is in the place: %s", from)
 	}
 }
 

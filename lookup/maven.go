@@ -262,7 +262,7 @@ func (m maven) login(ctx context.Context, file mavenFile, server *element, id st
 	if len(values) == 0 {
 		return nil, helpers.NotFoundf("the server %q in %s has no password and no headers", id, file.shown)
 	}
-	return values, nil
+	return values.at(fmt.Sprintf("%s:%d", file.shown, server.line)), nil
 }
 
 // interpolate replaces ${env.NAME} and ${user.home} in what stands at e. Maven leaves others as they are, and sends them so.

@@ -112,7 +112,8 @@ func (m moonbit) find(shown string, data []byte, q Query) (Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.login(shown, *source)
+	values, err := m.login(shown, *source)
+	return values.at(shown), err
 }
 
 // read returns the file, and its name as people write it.

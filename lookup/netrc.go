@@ -66,7 +66,8 @@ func (n netrcFile) Lookup(_ context.Context, q Query) (Values, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", shown, err)
 		}
-		return n.find(shown, data, q.URL)
+		values, err := n.find(shown, data, q.URL)
+		return values.at(shown), err
 	}
 	shown := make([]string, len(paths))
 	for i, path := range paths {

@@ -296,15 +296,16 @@ func npmCovers(level, want string) bool {
 
 // login returns the login at a level, nil where it has none.
 func (c *npmConfig) login(level string) (Values, error) {
+	where := func(name string) string { return c.options[level+":"+name].where }
 	broken := func(name, what, hint string) error {
-		return helpers.WithHint(fmt.Errorf("reading %s: the %s is not %s", c.options[level+":"+name].where, name, what), "%s", hint)
+		return helpers.WithHint(fmt.Errorf("reading %s: the %s is not %s", where(name), name, what), "%s", hint)
 	}
 	token, err := c.value(level, npmToken)
 	if err != nil {
 		return nil, err
 	}
 	if token != "" {
-		return Values{Token: redact.Hold(token), Default: redact.Hold(token)}, nil
+		return Values{Token: redact.Hold(token), Default: redact.Hold(token)}.at(where(npmToken)), nil
 	}
 	auth, err := c.value(level, npmAuth)
 	if err != nil {
@@ -315,7 +316,7 @@ func (c *npmConfig) login(level string) (Values, error) {
 		if !ok {
 			return nil, broken(npmAuth, "base64 of USER:PASSWORD", "npm login writes it anew; a token goes into "+npmToken)
 		}
-		return basicLogin(username, password)
+		return basicLogin(username, password, where(npmAuth))
 	}
 	username, err := c.value(level, npmUsername)
 	if err != nil {
@@ -332,14 +333,14 @@ func (c *npmConfig) login(level string) (Values, error) {
 		if password == "" {
 			return nil, broken(npmPassword, "base64 of a password", "npm keeps a password in base64; npm login writes it anew")
 		}
-		return basicLogin(username, password)
+		return basicLogin(username, password, where(npmPassword))
 	}
 	for _, name := range []string{npmCert, npmKey} {
 		if text, err := c.value(level, name); err != nil || text == "" {
 			return nil, err
 		}
 	}
-	return nil, helpers.NotFoundf("%s names a client certificate for %s, and there is no other login beside it", c.options[level+":"+npmCert].where, level)
+	return nil, helpers.NotFoundf("%s names a client certificate for %s, and there is no other login beside it", where(npmCert), level)
 }
 
 // value returns an option of a level with the variables put in; "" where there is none, also where npm takes it for none.

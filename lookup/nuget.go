@@ -55,6 +55,7 @@ func (n nuget) HostBound() bool { return n.UserOnly }
 type feed struct {
 	url                *url.URL
 	username, password string
+	from               string // the place of the login
 }
 
 func (n nuget) Lookup(ctx context.Context, q Query) (Values, error) {
@@ -88,7 +89,7 @@ func (n nuget) Lookup(ctx context.Context, q Query) (Values, error) {
 	case err != nil:
 		return nil, err
 	case best != nil:
-		return Values{Username: redact.Hold(best.username), Password: redact.Hold(best.password), Default: redact.Hold(best.password)}, nil
+		return Values{Username: redact.Hold(best.username), Password: redact.Hold(best.password), Default: redact.Hold(best.password)}.at(best.from), nil
 	case len(notes) > 0:
 		return nil, helpers.NotFoundf("%s", strings.Join(notes, "; "))
 	case len(files) == 0 && n.path != "":
@@ -174,7 +175,7 @@ func (n nuget) endpoints() ([]feed, error) {
 			if !ok {
 				continue
 			}
-			f := feed{url: server, username: "VssSessionToken", password: e.Password}
+			f := feed{url: server, username: "VssSessionToken", password: e.Password, from: shown}
 			if e.Username != nil {
 				f.username = *e.Username
 			}

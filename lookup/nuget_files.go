@@ -146,7 +146,7 @@ func (n nuget) feeds(files []nugetFile, u *url.URL) (feeds []feed, notes []strin
 		shown := redact.Line(name, 80)
 		variable := "NuGetPackageSourceCredentials_" + name
 		var types string
-		f := feed{url: at}
+		f := feed{url: at, from: "$" + redact.Line(variable, 120)}
 		if text := n.Env.Var(variable); text != "" {
 			if f.username, f.password, types, ok = fromVariable(text); !ok {
 				return nil, nil, helpers.WithHint(fmt.Errorf("$%s is not a login as NuGet reads it", redact.Line(variable, 120)), "it is Username=NAME;Password=TOKEN")
@@ -177,6 +177,7 @@ func (n nuget) feeds(files []nugetFile, u *url.URL) (feeds []feed, notes []strin
 // login reads an element of <packageSourceCredentials>.
 func (n nuget) login(e nugetItem, name string) (f feed, types string, err error) {
 	encrypted := false
+	f.from = fmt.Sprintf("%s:%d", e.shown, e.line)
 	for _, add := range e.all("add") {
 		item := nugetItem{e.nugetFile, add}
 		value, err := n.expandPercent(item, add.attr("value"))

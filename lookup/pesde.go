@@ -82,7 +82,7 @@ func (p pesde) find(tokens map[string]string, from string, u *url.URL) (Values, 
 	if p.index != "" {
 		for _, index := range slices.Sorted(maps.Keys(tokens)) {
 			if sameIndex(index, p.index) && tokens[index] != "" {
-				return pesdeToken(tokens[index]), nil
+				return pesdeToken(tokens[index]).at(strings.TrimPrefix(from, "pesde's ")), nil
 			}
 		}
 		return nil, helpers.NotFoundf("%s has no token for the index %s", from, withoutUser(p.index))
@@ -102,7 +102,7 @@ func (p pesde) find(tokens map[string]string, from string, u *url.URL) (Values, 
 		return nil, helpers.WithHint(fmt.Errorf("looking for pesde's token: %s has different tokens for %s, and the URL fits each as well", from, strings.Join(shown, ", ")),
 			`write "index": %q, or another one, in the source "pesde" of the rule`, shown[0])
 	}
-	return pesdeToken(tokens[indexes[0]]), nil
+	return pesdeToken(tokens[indexes[0]]).at(strings.TrimPrefix(from, "pesde's ")), nil
 }
 
 // gitHosting reports whether an origin keeps the Git repositories of all the world. An index there has its registry elsewhere,

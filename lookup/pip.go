@@ -51,6 +51,7 @@ func (pip) PathBound() bool { return true }
 type index struct {
 	loginURL
 	where string // where it was read, for errors
+	from  string // where its password was read, if that is elsewhere
 	file  bool   // in a file, not in a variable
 }
 
@@ -84,7 +85,7 @@ func (p pip) Lookup(ctx context.Context, q Query) (Values, error) {
 		if best == nil {
 			return nil, nil
 		}
-		return basicLogin(best.username, best.password)
+		return basicLogin(best.username, best.password, cmp.Or(best.from, best.where))
 	}, sameValues)
 	if values != nil || err != nil {
 		return values, err
@@ -199,7 +200,7 @@ func (p pip) uvLogin(i *index, name string) {
 	if username == "" && password == "" {
 		return
 	}
-	i.where = "$" + prefix + "_USERNAME"
+	i.where, i.from = "$"+prefix+"_USERNAME", "$"+prefix+"_PASSWORD"
 	i.username, i.password, i.named, i.secured = username, password, true, password != ""
 }
 

@@ -55,6 +55,7 @@ type repository struct {
 	loginURL
 	section string
 	where   string // for errors
+	from    string // where its password was read
 }
 
 func (p pypirc) Lookup(ctx context.Context, q Query) (Values, error) {
@@ -107,7 +108,7 @@ func (p pypirc) Lookup(ctx context.Context, q Query) (Values, error) {
 		if best == nil {
 			return nil, helpers.NotFoundf("%s%s", noLogin(u, read, missing), note)
 		}
-		return basicLogin(best.username, best.password)
+		return basicLogin(best.username, best.password, best.from)
 	}, sameValues)
 }
 
@@ -144,7 +145,7 @@ func (r *repository) isPyPI() bool {
 func (p pypirc) variables(ofFile []repository, u *url.URL) ([]repository, error) {
 	username, password := p.Env.Var("TWINE_USERNAME"), p.Env.Var("TWINE_PASSWORD")
 	if text := p.Env.Var("TWINE_REPOSITORY_URL"); text != "" {
-		r := repository{where: "$TWINE_REPOSITORY_URL"}
+		r := repository{where: "$TWINE_REPOSITORY_URL", from: "$TWINE_REPOSITORY_URL"}
 		return r.with(text, u, username, password)
 	}
 	if username == "" && password == "" {
@@ -174,7 +175,7 @@ func (r repository) with(text string, u *url.URL, username, password string) ([]
 		return nil, nil
 	}
 	if password != "" {
-		r.password = password
+		r.password, r.from = password, "$TWINE_PASSWORD"
 	}
 	r.name(username)
 	return []repository{r}, nil
@@ -240,6 +241,7 @@ func pypircRepositories(shown string, data []byte, u *url.URL) ([]repository, er
 		if line == 0 {
 			r.where = shown
 		}
+		r.from = r.where
 		if err := r.parse(text, u); err != nil {
 			return nil, err
 		}
@@ -250,7 +252,7 @@ func pypircRepositories(shown string, data []byte, u *url.URL) ([]repository, er
 			r.username = v
 		}
 		if v, line := file.get(s, "password"); line > 0 {
-			r.password = v
+			r.password, r.from = v, fmt.Sprintf("%s:%d", shown, line)
 		}
 		r.name("")
 		all = append(all, r)

@@ -30,6 +30,7 @@ type Asked struct {
 	Source  string  `json:"source"`
 	Binding string  `json:"binding,omitempty"` // empty for a source that supplies several values together
 	Outcome Outcome `json:"outcome"`
+	From    string  `json:"from,omitempty"`   // where it was found, if the source's name does not say so
 	Reason  string  `json:"reason,omitempty"` // why nothing was found; fit to be shown
 	Hint    string  `json:"hint,omitempty"`
 }
@@ -93,6 +94,17 @@ func (w *walk) is(i int, outcome Outcome, err error) {
 	if errors.As(err, &hint) {
 		a.Hint = hint.Hint
 	}
+}
+
+// found records that entry i has a value, from a place.
+func (w *walk) found(i int, from string) {
+	if w == nil {
+		return
+	}
+	w.is(i, OutcomeFound, nil)
+	w.report.mu.Lock()
+	defer w.report.mu.Unlock()
+	w.report.asked[w.first+i].From = from
 }
 
 // failed records what the error of entry i means.

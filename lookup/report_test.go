@@ -16,7 +16,7 @@ func TestReport(t *testing.T) {
 	locked := fake{name: "locked", err: helpers.WithHint(errors.New("the keyring is locked"), "unlock it")}
 	token := fake{name: "$TOKEN", values: values(Default, canary)}
 	identity := fake{name: "docker", values: values(IdentityToken, canary)}
-	together := fake{name: "netrc", values: values(Username, "bob", Password, canary, Default, canary)}
+	together := fake{name: "netrc", values: values(Username, "bob", Password, canary, Default, canary, From, "~/.netrc")}
 	for _, tt := range []struct {
 		name  string
 		chain Chain
@@ -39,6 +39,11 @@ func TestReport(t *testing.T) {
 			"$TOKEN username found, netrc username not needed, $TOKEN password found",
 		},
 		{
+			"a place",
+			Chain{{absent, Default}, {together, ""}},
+			"$ABSENT default not found: $ABSENT is not set, netrc found in ~/.netrc",
+		},
+		{
 			"without the value",
 			Chain{{identity, Password}, {token, Password}},
 			`docker password not found: docker has a login without a value for "password", $TOKEN password found`,
@@ -56,6 +61,9 @@ func TestReport(t *testing.T) {
 			var got []string
 			for _, a := range report.Asked() {
 				text := strings.TrimSpace(a.Source+" "+a.Binding) + " " + string(a.Outcome)
+				if a.From != "" {
+					text += " in " + a.From
+				}
 				if a.Reason != "" {
 					text += ": " + a.Reason
 				}
@@ -81,7 +89,7 @@ func TestReportOfTwoChains(t *testing.T) {
 		looked := []string{}
 		_, _ = Chain{{fake{name: name, values: values(Default, "x"), looked: &looked}, Default}}.Find(ctx, Query{}, has(Default))
 	}
-	if got := fmt.Sprint(report.Asked()); got != "[{a default found  } {b default found  }]" {
+	if got := fmt.Sprint(report.Asked()); got != "[{a default found   } {b default found   }]" {
 		t.Errorf("got %s", got)
 	}
 }

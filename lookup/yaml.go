@@ -40,6 +40,14 @@ func decodeYAML(shown string, data []byte, what, writer string, file any) error 
 	return nil
 }
 
+// yamlPlace returns where a value of a file stands.
+func yamlPlace(shown string, node ast.Node) string {
+	if node == nil || node.GetToken() == nil || node.GetToken().Position == nil {
+		return shown
+	}
+	return fmt.Sprintf("%s:%d", shown, node.GetToken().Position.Line)
+}
+
 // yamlText returns the text of a value as it is spelled, "0123" and "true" too; "" for one that is no text.
 func yamlText(node ast.Node) string {
 	switch n := node.(type) {

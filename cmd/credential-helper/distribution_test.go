@@ -236,7 +236,7 @@ func TestDistributionBearer(t *testing.T) {
 	for _, r := range []refusal{
 		{"wrong password", fromEnv, path, []string{asAlice, "REG_PASS=looking-glass"}, asked + "$REG_PASS" + refused + "\nhint: put a valid login for HOST into $REG_PASS\n"},
 		{"wrong password with oauth2", fromEnv + `, "token_exchange_method": "oauth2"`, path, []string{asAlice, "REG_PASS=looking-glass"}, asked + "$REG_PASS" + refused + " (and before that, to a POST, 400 Bad Request: UNSUPPORTED_VALUE: unsupported value)\nhint: put a valid login for HOST into $REG_PASS\n"},
-		{"wrong password of a docker login", "", path, []string{"DOCKER_CONFIG=" + dockerDir}, asked + "docker's logins" + refused + "\nhint: log in again: docker login HOST\n"},
+		{"wrong password of a docker login", "", path, []string{"DOCKER_CONFIG=" + dockerDir}, asked + "docker's logins (" + filepath.Join(dockerDir, "config.json") + ")" + refused + "\nhint: log in again: docker login HOST\n"},
 		{"wrong identity token", fromToken, path, []string{"REG_IDENTITY=canary"}, asked + "$REG_IDENTITY" + refused + " (and before that, to a POST, 401 Unauthorized: UNAUTHORIZED: authentication required)\nhint: put a valid login for HOST into $REG_IDENTITY\n"},
 		{"identity token with basic", fromToken + `, "token_exchange_method": "basic"`, path, []string{"REG_IDENTITY=" + identity}, asked + "$REG_IDENTITY" + refused + "\nhint: identity tokens are mostly taken by POST alone; try without \"token_exchange_method\": \"basic\" in the rule's config\n"},
 		{"no login", noDocker, path, nil, anonymous + " (no login found: the lookup chain is empty)\nhint: log in: docker login HOST\n"},

@@ -98,7 +98,7 @@ var docSetups = map[string]func(*docWorld){
 		w.write(".docker/config.json", `{"auths": {"registry.example.com": {"auth": "YWxpY2U6d29uZGVybGFuZA=="}}}`)
 	},
 
-	// The same, with two rules, and a chain that finds the login in $REGISTRY_PASSWORD.
+	// The same, with two rules, and a chain whose variables are not set.
 	"registry-rules": func(w *docWorld) {
 		w.registry("registry.example.com")
 		w.write("ws/.tweag-credential-helper.json", `{"urls": [
@@ -109,7 +109,7 @@ var docSetups = map[string]func(*docWorld){
     {"source": "env", "name": "REGISTRY_PASSWORD", "binding": "password"}
   ]}}
 ]}`)
-		w.env = append(w.env, "REGISTRY_PASSWORD=wonderland")
+		w.write(".docker/config.json", `{"auths": {"registry.example.com": {"auth": "YWxpY2U6d29uZGVybGFuZA=="}}}`)
 	},
 
 	// The same, with the rule of a CI machine, which finds the login in variables.

@@ -82,7 +82,7 @@ func (x *explainer) snapshot(err error) explanation {
 	e := x.found
 	if x.sources != nil {
 		for _, s := range x.sources.Asked() {
-			e.Sources = append(e.Sources, sourceExplained{text(s.Source), s.Binding, s.Outcome, text(s.Reason), text(s.Hint), ""})
+			e.Sources = append(e.Sources, sourceExplained{text(s.Source), s.Binding, s.Outcome, text(s.From), text(s.Reason), text(s.Hint), ""})
 		}
 		for _, f := range x.facts.List() {
 			e.Facts = append(e.Facts, factExplained{f.Name, text(f.Text)})

@@ -82,6 +82,7 @@ type sourceExplained struct {
 	Source     text           `json:"source"`
 	Binding    string         `json:"binding,omitempty"`
 	Outcome    lookup.Outcome `json:"outcome"`
+	From       text           `json:"from,omitempty"`
 	Reason     text           `json:"reason,omitempty"`
 	Hint       text           `json:"hint,omitempty"`
 	DidYouMean text           `json:"did_you_mean,omitempty"` // a variable that is set, and named nearly the same
@@ -306,7 +307,7 @@ func (e explanation) sourceSection() section {
 		if a.Binding != "" && a.Binding != lookup.Default {
 			label += text(" (" + a.Binding + ")")
 		}
-		why := because(a.Reason)
+		why := because(a.Reason + a.From)                      // what was found has no reason
 		if a.Hint != "" && a.Outcome != lookup.OutcomeBroken { // that hint is the error's
 			why += " (" + string(a.Hint) + ")"
 		}

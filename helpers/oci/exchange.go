@@ -210,7 +210,7 @@ func (x *exchange) hint(e *statusError) string {
 	switch {
 	case x.credential.Anonymous():
 		renew = "log in: " + loginCommand(x.registry)
-	case x.docker == x.credential.Source:
+	case x.credential.Source == x.docker, strings.HasPrefix(x.credential.Source, x.docker+" ("):
 		renew = "log in again: " + loginCommand(x.registry)
 	}
 	switch {

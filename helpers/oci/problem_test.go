@@ -141,7 +141,7 @@ func TestRefusedLogin(t *testing.T) {
 		},
 		{
 			name: "docker", config: `{}`, docker: `{"auths": {"HOST": {"auth": "YTpi"}}}`, exchanges: 1,
-			want: asking + "with the login from docker's logins: 401 Unauthorized: UNAUTHORIZED: incorrect username or password\nhint: log in again: docker login HOST",
+			want: asking + "with the login from docker's logins (~/.docker/config.json): 401 Unauthorized: UNAUTHORIZED: incorrect username or password\nhint: log in again: docker login HOST",
 		},
 		{
 			name: "identity token", config: passwordChain, vars: identity, token: invalidGrant, exchanges: 1,
