@@ -138,6 +138,8 @@ func TestCovers(t *testing.T) {
 		{"*.a.test", "c.b.a.test", true},
 		{"*.a.test", "ba.test", false},
 		{"A.test", "a.test", false},
+		{"localhost", "localhost", false},
+		{"a.test:8443", "a.test", false},
 		{"*.A.test", "b.a.test", false},
 		{"*.a.test", "*.b.a.test", true},
 		{"b.a.test", "*.a.test", false},
@@ -163,6 +165,7 @@ func TestServing(t *testing.T) {
 		{"common --credential_helper=a.b.test=host --credential_helper=*.b.test=domain --credential_helper=all", "a.b.test", "host"},
 		{"common --credential_helper=*.b.test=near --credential_helper=*.test=far --credential_helper=all", "a.b.test", "near"},
 		{"common --credential_helper=*.b.test=domain --credential_helper=all", "c.test", "all"},
+		{"common --credential_helper==one --credential_helper=localhost=two", "localhost", ""},
 		{"build:ci --credential_helper=a.test=one\ntest --credential_helper=a.test=two\n--credential_helper=a.test=three", "a.test", ""},
 	} {
 		f := &Files{Lines: Parse("", []byte(tt.text))}

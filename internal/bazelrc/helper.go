@@ -9,11 +9,13 @@ type Helper struct {
 	Line           *Line
 }
 
-// Helpers returns the credential helpers.
+// Helpers returns the credential helpers, but those that are for no host at all ("=PROGRAM"), which Bazel refuses.
 func (f *Files) Helpers() []Helper {
 	var helpers []Helper
 	for _, v := range f.Values("credential_helper", "experimental_credential_helper") {
-		helpers = append(helpers, v.Helper())
+		if !strings.HasPrefix(v.Text, "=") {
+			helpers = append(helpers, v.Helper())
+		}
 	}
 	return helpers
 }
@@ -49,6 +51,8 @@ func (h Helper) Rank(host string) int {
 	switch {
 	case h.Scope == "":
 		return 1
+	case !ValidScope(h.Scope):
+		return 0 // Bazel refuses it
 	case wildcard && (domain == suffix || strings.HasSuffix(domain, "."+suffix)):
 		return min(2+len(suffix), rankHost-1)
 	case !wildcard && !pattern && h.Scope == host:
