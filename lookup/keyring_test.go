@@ -60,7 +60,7 @@ func TestKeyringLocked(t *testing.T) {
 	s := inSession(t, peertest.Locked)
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "")
 	write(t, s, ".config/gh/hosts.yml", "github.com:\n  user: bob\n")
-	const hint = "log in to the desktop session, or unlock it on this session bus: gnome-keyring-daemon --unlock (it reads the password from stdin)"
+	const hint = "log in to the desktop session, or unlock it from here: read -rs P && printf %s \"$P\" | gnome-keyring-daemon --replace --unlock"
 	expect(t, s, s.Keyring("tokens", ""), Query{}, outcome{kind: "broken", err: `reading service "tokens" from the keyring: the keyring is locked`, hint: hint})
 	expect(t, s, s.GitHubCLI("github.com"), Query{}, outcome{
 		kind: "broken", err: `looking for the GitHub CLI's token: reading service "gh:github.com", account "bob" from the keyring: the keyring is locked`, hint: hint,

@@ -56,6 +56,6 @@ func TestPesdeKeyringLocked(t *testing.T) {
 	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "")
 	expect(t, s, s.Pesde(""), ask(t, "https://pesde.example.com/"), outcome{
 		kind: "broken", err: `looking for pesde's tokens: reading service "tokens", account "pesde" from the keyring: the keyring is locked`,
-		hint: "log in to the desktop session, or unlock it on this session bus: gnome-keyring-daemon --unlock (it reads the password from stdin)",
+		hint: "log in to the desktop session, or unlock it from here: read -rs P && printf %s \"$P\" | gnome-keyring-daemon --replace --unlock",
 	})
 }

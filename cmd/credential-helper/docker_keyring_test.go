@@ -114,7 +114,7 @@ func TestDockerKeyring(t *testing.T) {
 	t.Run("locked", func(t *testing.T) {
 		locked := func(doing, account string) peertest.Result {
 			return refused("credential-helper: " + doing + " service \"credential-helper:docker\", account \"" + account + "\" from the keyring: the keyring is locked\n" +
-				"hint: log in to the desktop session, or unlock it on this session bus: gnome-keyring-daemon --unlock (it reads the password from stdin)\n")
+				"hint: log in to the desktop session, or unlock it from here: read -rs P && printf %s \"$P\" | gnome-keyring-daemon --replace --unlock\n")
 		}
 		testDockerSteps(t, peertest.Locked, nil, []dockerStep{
 			{"store", alice, locked("storing the login for registry.test: reading", "#index")},

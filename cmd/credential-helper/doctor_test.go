@@ -150,7 +150,7 @@ func TestDoctorKeyring(t *testing.T) {
 		want  string // RULES stands for the path of the config file
 	}{
 		{peertest.Unlocked, "unlocked", 0, "ok       keyring     the system's keyring works\n"},
-		{peertest.Locked, "locked", 1, "broken   keyring     the system's keyring is locked, and the rule at RULES:2 wants it → log in to the desktop session, or unlock it on this session bus: "},
+		{peertest.Locked, "locked", 1, "broken   keyring     the system's keyring is locked, and the rule at RULES:2 wants it → log in to the desktop session, or unlock it from here: "},
 		{peertest.Uncreated, "uncreated", 0, "warning  keyring     the keyring holds nothing yet: "},
 		{peertest.NoService, "no service", 0, "warning  keyring     there is no keyring here: no Secret Service (org.freedesktop.secrets) runs on the session bus, and the rule at RULES:2 wants it → "},
 	} {

@@ -124,7 +124,7 @@ func TestKeyringLocked(t *testing.T) {
 	run, rules := inSession(t, peertest.Locked)
 	const (
 		locked = "the keyring: the keyring is locked\n" +
-			"hint: log in to the desktop session, or unlock it on this session bus: gnome-keyring-daemon --unlock (it reads the password from stdin)\n"
+			"hint: log in to the desktop session, or unlock it from here: read -rs P && printf %s \"$P\" | gnome-keyring-daemon --replace --unlock\n"
 		reading = "reading service \"test:tokens\" from " + locked
 	)
 	for _, step := range []keyringStep{

@@ -28,7 +28,9 @@ const (
 	varBus = "DBUS_SESSION_BUS_ADDRESS"
 )
 
-const unlockHint = "log in to the desktop session, or unlock it on this session bus: gnome-keyring-daemon --unlock (it reads the password from stdin)"
+// unlockHint has the running daemon replaced: one that is told to --unlock beside it does not get the bus, and the keyring stays locked.
+// The password is all of standard input, a newline too.
+const unlockHint = `log in to the desktop session, or unlock it from here: read -rs P && printf %s "$P" | gnome-keyring-daemon --replace --unlock`
 
 // check reports whether the library can be asked: there is a session bus, and a Secret Service on it with the collection that the library would use.
 // A locked one is [ErrLocked]: the library would prompt.
@@ -52,7 +54,7 @@ func check(ctx context.Context, e *env.Env) error {
 	}
 	tellLibrary(address)
 	if locked, ok := value.Value().(bool); !ok || locked {
-		return helpers.WithHint(ErrLocked, unlockHint)
+		return helpers.WithHint(ErrLocked, "%s", unlockHint)
 	}
 	return nil
 }
@@ -95,7 +97,7 @@ func collectionPath(ctx context.Context, conn *dbus.Conn) (dbus.ObjectPath, erro
 		return "", fmt.Errorf("asking the keyring for its default collection: %w", err)
 	}
 	if path == "/" {
-		return "", helpers.WithHint(helpers.Unavailablef("the keyring holds nothing yet: it was never unlocked, and so has no default collection"), unlockHint)
+		return "", helpers.WithHint(helpers.Unavailablef("the keyring holds nothing yet: it was never unlocked, and so has no default collection"), "%s", unlockHint)
 	}
 	return path, nil
 }
