@@ -26,8 +26,24 @@ type template struct {
 	text string
 }
 
-func (template) Name() string    { return "the rule's own value" }
+// Name is a variable's own where the value is that alone.
+func (t template) Name() string {
+	if name, ok := strings.CutPrefix(t.text, "${"); ok {
+		if name, after, closed := strings.Cut(name, "}"); closed && after == "" && isVariableName(name) {
+			return "$" + name
+		}
+	}
+	return "the rule's own value"
+}
+
 func (template) HostBound() bool { return false }
+
+// An UnsetError is returned where a value of a rule names a variable that is not set, or is empty.
+type UnsetError struct{ Name, State string }
+
+func (e *UnsetError) Error() string {
+	return fmt.Sprintf("the rule's value uses ${%s}, and $%s is %s", e.Name, e.Name, e.State)
+}
 
 func (t template) Lookup(context.Context, Query) (Values, error) {
 	value, err := t.expand(func(name string) (string, error) {
@@ -37,7 +53,7 @@ func (t template) Lookup(context.Context, Query) (Values, error) {
 			if ok {
 				state = "empty"
 			}
-			return "", helpers.WithHint(fmt.Errorf("the rule's value uses ${%s}, and $%s is %s", name, name, state), "export %s, or write $${ for a literal ${", name)
+			return "", helpers.WithHint(&UnsetError{name, state}, "export %s, or write $${ for a literal ${", name)
 		}
 		return value, nil
 	})

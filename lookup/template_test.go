@@ -27,7 +27,11 @@ func TestTemplate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if source.HostBound() || source.Name() != "the rule's own value" {
+			name := "the rule's own value"
+			if tt.text == "${TOKEN}" || tt.text == "${NESTED}" || tt.text == "${EMPTY}" {
+				name = "$" + tt.text[2:len(tt.text)-1]
+			}
+			if source.HostBound() || source.Name() != name {
 				t.Errorf("it is %q, bound to a host: %v", source.Name(), source.HostBound())
 			}
 			expect(t, s, source, Query{}, tt.want)

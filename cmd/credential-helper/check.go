@@ -270,11 +270,15 @@ func (c *checker) remedy(l login, u *url.URL) string {
 	if l.missing == nil {
 		return "supply a login"
 	}
+	remedy := "supply a login from one of these places"
 	var hint *helpers.HintError
 	if errors.As(l.missing, &hint) {
-		return hint.Hint
+		remedy = hint.Hint
 	}
-	return "supply a login from one of these places"
+	if near := nearVariable(l.missing.Error(), c.app.env); near != "" {
+		remedy = near + " is set: is that the one? else " + remedy
+	}
+	return remedy
 }
 
 // builtInWouldMatch reports whether a built-in rule would serve u, if there were no file.

@@ -88,7 +88,7 @@ func (x *explainer) snapshot(err error) explanation {
 			e.Facts = append(e.Facts, factExplained{f.Name, text(f.Text)})
 		}
 	}
-	if err != nil && x.sources != nil && !slices.ContainsFunc(e.Sources, func(s sourceExplained) bool { return s.Outcome == lookup.OutcomeFound }) {
+	if err != nil && x.sources != nil && e.Login == nil {
 		suggestVariables(e.Sources, x.app.env)
 	}
 	e.Requests = x.requests.told()

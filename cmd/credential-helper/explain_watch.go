@@ -56,18 +56,29 @@ func (l *requestLog) told() []requestExplained {
 
 // suggestVariables adds to the sources whose variable is not set the one whose name is nearly the same, where one is set.
 func suggestVariables(sources []sourceExplained, e *env.Env) {
-	notSet := regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*) is not set`)
+	for i, s := range sources {
+		sources[i].DidYouMean = text(nearVariable(string(s.Reason), e))
+	}
+}
+
+var notSet = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*) is not set`)
+
+// nearVariable returns "$NAME" for the variable that is set, and is named nearly as one that a text says is not.
+func nearVariable(text string, e *env.Env) string {
+	missing := notSet.FindAllStringSubmatch(text, -1)
+	if len(missing) == 0 || e.Environ == nil {
+		return ""
+	}
 	var names []string
 	for _, variable := range e.Environ() {
 		if name, value, _ := strings.Cut(variable, "="); value != "" {
 			names = append(names, name)
 		}
 	}
-	for i, s := range sources {
-		if m := notSet.FindStringSubmatch(string(s.Reason)); m != nil {
-			if near, ok := suggest.Nearest(m[1], names); ok {
-				sources[i].DidYouMean = text("$" + near)
-			}
+	for _, m := range missing {
+		if near, ok := suggest.Nearest(m[1], names); ok {
+			return "$" + near
 		}
 	}
+	return ""
 }

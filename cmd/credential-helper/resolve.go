@@ -265,7 +265,11 @@ func findCredential(ctx context.Context, rule *config.Rule, u *url.URL) (c helpe
 	end := trace.Step(ctx, "looking for a login to %s", u.Host)
 	defer func() { end(err) }()
 	c, err = rule.Helper.Credential(ctx, u)
-	if err != nil {
+	var unset *lookup.UnsetError
+	switch {
+	case errors.As(err, &unset) && !rule.BuiltIn:
+		return helpers.Credential{}, helpers.WithHint(err, "export %s, or correct the rule at %s; $${ in it stands for a literal ${", unset.Name, rule.Place)
+	case err != nil:
 		return helpers.Credential{}, err
 	}
 	values := slices.AppendSeq([]redact.Secret{redact.Hold(c.Username), c.Secret, c.IdentityToken, c.RegistryToken}, maps.Values(c.Headers))

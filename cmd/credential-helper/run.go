@@ -68,6 +68,9 @@ func (a *app) run(args []string) int {
 			fmt.Fprintf(a.stderr, "hint: %s\n", oneLine(strings.TrimSpace(line)))
 		}
 	}
+	if near := nearVariable(err.Error(), a.env); near != "" {
+		fmt.Fprintf(a.stderr, "hint: %s\n", oneLine(near+" is set; is that the one?"))
+	}
 	var usage *usageError
 	if errors.As(err, &usage) {
 		return exitUsage

@@ -208,6 +208,11 @@ func (a *app) examineLogin(ctx context.Context, rep *setupReport, rule *config.R
 	default:
 		rep.Broken = oneLine(err.Error())
 	}
+	for i, tried := range rep.Tried {
+		if near := nearVariable(tried, a.env); near != "" {
+			rep.Tried[i] += " (" + redact.Line(near, 100) + " is set; is that the one?)"
+		}
+	}
 	rep.Anonymous = rule.Anonymous
 	step := setupStep{"login", ways(rule.Helper, u)}
 	if rep.Broken != "" {
