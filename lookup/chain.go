@@ -12,6 +12,7 @@ package lookup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -171,6 +172,8 @@ type MissingError struct {
 	Tried []string // what was tried, and why it gave nothing
 	// Partial is what was found all the same, for a helper that has a use for less when there is no more.
 	Partial Found
+	// First is what has to be done before a login that is made now can be kept; it has no lines where that is nothing.
+	First helpers.Remedy
 }
 
 func (e *MissingError) Error() string {
@@ -191,6 +194,7 @@ func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Fou
 	found := Found{Values: Values{}}
 	covers := "/"
 	var tried []string
+	var blocked helpers.Remedy
 	walk := c.begin(ctx)
 	for i, e := range c {
 		if _, has := found.Values[e.Binding]; has || e.Binding == "" && found.hasSecret() {
@@ -216,6 +220,10 @@ func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Fou
 			walk.failed(i, err)
 			if ctx.Err() == nil && helpers.FallsThrough(err) {
 				tried = append(tried, err.Error())
+				var missing *programMissing
+				if errors.As(err, &missing) {
+					blocked = missing.remedy
+				}
 				continue
 			}
 			return Found{}, fmt.Errorf("looking up a login: %w", err)
@@ -262,7 +270,7 @@ func (c Chain) Find(ctx context.Context, q Query, enough func(Values) bool) (Fou
 		slices.Sort(bindings)
 		tried = append(tried, fmt.Sprintf("found only a value for %q, which is not enough", strings.Join(bindings, ", ")))
 	}
-	return Found{}, &MissingError{Tried: tried, Partial: found}
+	return Found{}, &MissingError{Tried: tried, Partial: found, First: blocked}
 }
 
 // pick returns the value for an entry that is bound to one name. A source that tells its values apart is not asked for

@@ -61,6 +61,7 @@ func (d docker) Lookup(ctx context.Context, q Query) (Values, error) {
 	}
 	var notes []string
 	unavailable, podmanFile := false, false
+	var missing *programMissing
 	for _, p := range d.places() {
 		data, err := d.read(ctx, p)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -85,15 +86,22 @@ func (d docker) Lookup(ctx context.Context, q Query) (Values, error) {
 			return nil, err
 		}
 		unavailable = unavailable || errors.Is(err, helpers.ErrUnavailable)
+		if !p.podman && missing == nil {
+			errors.As(err, &missing)
+		}
 		notes = append(notes, err.Error())
 	}
 	if !podmanFile {
 		notes = append(notes, "podman's auth.json files do not exist")
 	}
-	if unavailable {
-		return nil, helpers.Unavailablef("%s", strings.Join(notes, "; "))
+	all := strings.Join(notes, "; ")
+	switch {
+	case missing != nil:
+		return nil, &programMissing{helpers.Unavailablef("%s", all), missing.remedy}
+	case unavailable:
+		return nil, helpers.Unavailablef("%s", all)
 	}
-	return nil, helpers.NotFoundf("%s", strings.Join(notes, "; "))
+	return nil, helpers.NotFoundf("%s", all)
 }
 
 // places returns where to look, in order.

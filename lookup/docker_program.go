@@ -30,7 +30,10 @@ func (d docker) askProgram(ctx context.Context, p place, key, store string, want
 	}
 	path, err := subprocess.Find(d.Env, name)
 	if err != nil {
-		return nil, helpers.Unavailablef("%s, which %q in %s names, is not on PATH", name, key, p.shown)
+		return nil, &programMissing{
+			error:  helpers.Unavailablef("%s, which %q in %s names, is not on PATH", name, key, p.shown),
+			remedy: missingProgram(p, name, key, want),
+		}
 	}
 	if d.isThisProgram(path) {
 		return d.askStore(ctx, p, key, name, want)
@@ -60,6 +63,25 @@ func (d docker) askProgram(ctx context.Context, p place, key, store string, want
 		}
 	}
 	return nil, helpers.NotFoundf("%s, which %q in %s names, has no login for %s", name, key, p.shown, want.registry)
+}
+
+// programMissing is the error of a program that is named, and not installed. Docker fails then, too, when it logs in: the remedy comes first.
+type programMissing struct {
+	error
+	remedy helpers.Remedy
+}
+
+func (e *programMissing) Unwrap() error { return e.error }
+
+func missingProgram(p place, name, key string, want target) helpers.Remedy {
+	command := "credential-helper install docker"
+	if key != "credsStore" {
+		command += " --registry " + Quote(want.registry)
+	}
+	return helpers.Remedy{
+		Do:    fmt.Sprintf("docker login fails, too, without %s: install it, or take %q out of %s, or have docker keep logins here", name, key, p.shown),
+		Lines: []string{command}, Tool: "docker",
+	}
 }
 
 // varNested tells a credential helper program that this program asks it: where it is this program under another name (a copy, a script

@@ -240,7 +240,7 @@ func fill(ctx context.Context, a *account, u *url.URL) (helpers.Response, error)
 	case headersErr == nil:
 		return resp, nil
 	case missing:
-		return helpers.Response{}, fmt.Errorf("%s: %w (%s)", helpers.Display(u), headersErr, err)
+		return helpers.Response{}, fmt.Errorf("%s: %w (%s)", helpers.Display(u), first(err, headersErr), err)
 	default:
 		return helpers.Response{}, fmt.Errorf("%s: %w", helpers.Display(u), headersErr)
 	}
@@ -260,6 +260,18 @@ func noLogin(rule *config.Rule, u *url.URL, err error) error {
 		`%s, or set "on_missing": "anonymous" in the config of the rule at %s`, remedy, rule.Place)
 }
 
+// first puts what has to be done before a login can be kept before the hint of an error.
+func first(missing, err error) error {
+	var (
+		tried *lookup.MissingError
+		hint  *helpers.HintError
+	)
+	if !errors.As(missing, &tried) || len(tried.First.Lines) == 0 || !errors.As(err, &hint) {
+		return err
+	}
+	return helpers.WithHint(err, "%s (%s); then %s", tried.First.Do, strings.Join(tried.First.Lines, "; "), hint.Hint)
+}
+
 // findCredential finds the user's credential and refuses one that could break out of a header.
 func findCredential(ctx context.Context, rule *config.Rule, u *url.URL) (c helpers.Credential, err error) {
 	end := trace.Step(ctx, "looking for a login to %s", u.Host)
@@ -267,6 +279,8 @@ func findCredential(ctx context.Context, rule *config.Rule, u *url.URL) (c helpe
 	c, err = rule.Helper.Credential(ctx, u)
 	var unset *lookup.UnsetError
 	switch {
+	case errors.Is(err, helpers.ErrNotFound):
+		return helpers.Credential{}, first(err, err)
 	case errors.As(err, &unset) && !rule.BuiltIn:
 		return helpers.Credential{}, helpers.WithHint(err, "export %s, or correct the rule at %s; $${ in it stands for a literal ${", unset.Name, rule.Place)
 	case err != nil:

@@ -219,6 +219,9 @@ func (a *app) examineLogin(ctx context.Context, rep *setupReport, rule *config.R
 		// What is there comes first: another login behind it would not be reached.
 		return fmt.Errorf("%s: %w", helpers.Display(u), err)
 	}
+	if missing != nil && len(missing.First.Lines) > 0 && len(step.Ways) > 0 && strings.HasPrefix(step.Ways[0].Lines[0], "docker ") {
+		rep.Steps = append(rep.Steps, setupStep{"login", []setupWay{wayOf(missing.First)}})
+	}
 	rep.Steps = append(rep.Steps, step)
 	return nil
 }
@@ -238,13 +241,17 @@ func ways(helper helpers.Helper, u *url.URL) []setupWay {
 		if count > maxRemedies {
 			break
 		}
-		way := setupWay{Do: redact.Line(r.Do, 300), And: r.And, File: redact.Line(r.File, 300)}
-		for _, l := range r.Lines {
-			way.Lines = append(way.Lines, copyable(l))
-		}
-		all = append(all, way)
+		all = append(all, wayOf(r))
 	}
 	return all
+}
+
+func wayOf(r helpers.Remedy) setupWay {
+	way := setupWay{Do: redact.Line(r.Do, 300), And: r.And, File: redact.Line(r.File, 300)}
+	for _, l := range r.Lines {
+		way.Lines = append(way.Lines, copyable(l))
+	}
+	return way
 }
 
 // copyable makes a line fit to be shown, and leaves the words in it that stand for a login.
