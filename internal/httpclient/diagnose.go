@@ -17,6 +17,7 @@ import (
 func Diagnose(ctx context.Context, err error, host string) error {
 	var (
 		redirect *RedirectError
+		proxy    *ProxyError
 		cert     *tls.CertificateVerificationError
 		dns      *net.DNSError
 		dial     *net.OpError
@@ -31,9 +32,13 @@ func Diagnose(ctx context.Context, err error, host string) error {
 	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
 		return helpers.WithHint(shown, "is %s reachable from here (network, VPN, HTTPS_PROXY)? CREDENTIAL_HELPER_TIMEOUT=30s would give it more time", host)
 	case errors.As(err, &cert):
-		return helpers.WithHint(shown, "if you trust %s, add the certificate of its authority to the system's store, or (not on macOS and Windows) name its PEM file in SSL_CERT_FILE", host)
+		return helpers.WithHint(shown, "if you trust %s, add the certificate of its authority to the system's store, or (not on macOS and Windows) name its PEM file: export SSL_CERT_FILE=FILE", host)
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return helpers.WithHint(shown, `%s speaks plain HTTP; if that is meant to be, write http:// and set "allow_http": true in the rule's config`, host)
+	case errors.As(err, &proxy) && proxy.Status == http.StatusProxyAuthRequired:
+		return helpers.WithHint(shown, "put a login into HTTPS_PROXY: export HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT; if %s needs no proxy, add it to NO_PROXY", host)
+	case errors.As(err, &proxy):
+		return helpers.WithHint(shown, "that is the proxy which HTTPS_PROXY names; if %s needs none, add it to NO_PROXY", host)
 	case errors.As(err, &dial) && dial.Op == "proxyconnect":
 		return helpers.WithHint(shown, "that is the proxy which HTTPS_PROXY or HTTP_PROXY names; if %s needs none, add it to NO_PROXY", host)
 	case errors.As(err, &dns):

@@ -5,6 +5,7 @@ package httpclient
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -196,7 +197,11 @@ func plainly(err error) string {
 	)
 	switch {
 	case errors.As(err, &cert):
-		return "its certificate is not trusted: " + strings.TrimPrefix(cert.Err.Error(), "x509: ")
+		text := "its certificate is not trusted: " + strings.TrimPrefix(cert.Err.Error(), "x509: ")
+		if issuer := Issuer(cert); issuer != "" {
+			text += " (" + issuer + ")"
+		}
+		return text
 	case errors.As(err, &op) && op.Op == "proxyconnect":
 		return "connecting to the proxy: " + plainly(op.Err)
 	case errors.As(err, &op) && op.Op == "dial" && errors.As(op.Err, &dns):
@@ -205,6 +210,16 @@ func plainly(err error) string {
 		return fmt.Sprintf("connecting to %s: %s", op.Addr, call.Err)
 	}
 	return err.Error()
+}
+
+// Issuer returns the name of the authority that nobody here knows, as the server's certificates give it; "" where it has none, or something else is wrong.
+func Issuer(err *tls.CertificateVerificationError) string {
+	var unknown x509.UnknownAuthorityError
+	n := len(err.UnverifiedCertificates)
+	if n == 0 || !errors.As(err, &unknown) {
+		return ""
+	}
+	return redact.Quote(err.UnverifiedCertificates[n-1].Issuer.String(), 100)
 }
 
 // textError shows a cleaned text and unwraps to the original.

@@ -2,6 +2,9 @@ package httpclient
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"io"
 	"net"
@@ -12,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fe055d52/credential-helper/helpers"
 )
 
 func TestRedirects(t *testing.T) {
@@ -347,5 +352,35 @@ func TestDiscardEnds(t *testing.T) {
 	Discard(resp)
 	if ctx.Err() != nil {
 		t.Error("the body is waited for until the time is up")
+	}
+}
+
+// TestDiagnoseProxy has what to do about a proxy that answers, and does not connect.
+func TestDiagnoseProxy(t *testing.T) {
+	for status, want := range map[int]string{
+		http.StatusProxyAuthRequired: "put a login into HTTPS_PROXY: export HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT; if a.test needs no proxy, add it to NO_PROXY",
+		http.StatusForbidden:         "that is the proxy which HTTPS_PROXY names; if a.test needs none, add it to NO_PROXY",
+	} {
+		var hint *helpers.HintError
+		if err := Diagnose(t.Context(), &ProxyError{Status: status}, "a.test"); !errors.As(err, &hint) || hint.Hint != want {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+}
+
+// TestIssuer has the name of an authority that nobody knows, which is the server's text.
+func TestIssuer(t *testing.T) {
+	issued := &x509.Certificate{Issuer: pkix.Name{CommonName: "Corp\nRoot"}}
+	for name, tt := range map[string]struct {
+		err  tls.CertificateVerificationError
+		want string
+	}{
+		"unknown":        {tls.CertificateVerificationError{UnverifiedCertificates: []*x509.Certificate{issued}, Err: x509.UnknownAuthorityError{}}, "CN=Corp Root"},
+		"without a name": {tls.CertificateVerificationError{UnverifiedCertificates: []*x509.Certificate{{}}, Err: x509.UnknownAuthorityError{}}, ""},
+		"another error":  {tls.CertificateVerificationError{UnverifiedCertificates: []*x509.Certificate{issued}, Err: x509.HostnameError{}}, ""},
+	} {
+		if got := Issuer(&tt.err); got != tt.want {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }

@@ -140,14 +140,12 @@ func (p *Prober) certificate(err *tls.CertificateVerificationError, host, text s
 		}
 	case errors.As(err, &unknown):
 		issuer := "an authority without a name"
-		if n := len(err.UnverifiedCertificates); n > 0 {
-			if text := err.UnverifiedCertificates[n-1].Issuer.String(); text != "" {
-				issuer = redact.Quote(text, 100)
-			}
+		if name := httpclient.Issuer(err); name != "" {
+			issuer = name
 		}
 		return &Failure{
 			CauseCertificate, fmt.Sprintf("the certificate of %s is signed by an unknown authority: %s", host, issuer),
-			"if you trust it, add it to the system's store, or (not on macOS and Windows) name its PEM file in SSL_CERT_FILE; " +
+			"if you trust it, add it to the system's store, or (not on macOS and Windows) name its PEM file: export SSL_CERT_FILE=FILE; " +
 				"Bazel itself needs it in Java's: startup --host_jvm_args=-Djavax.net.ssl.trustStore=FILE",
 		}
 	}
