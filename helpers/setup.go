@@ -14,6 +14,8 @@ type Remedy struct {
 	And bool
 	// Tool names whose login it is ("npm", "netrc"): a helper whose server speaks many protocols chooses by it. It is empty where it is nobody's.
 	Tool string
+	// Source names the lookup source that then finds the login, as [Credential] does. It is empty where the source is not known.
+	Source string
 }
 
 // Guided is implemented by helpers, and lookup sources, that know how a user makes them find a login for u.

@@ -26,6 +26,9 @@ func (c Chain) Setup(u *url.URL) []helpers.Remedy {
 		half := e.Binding == Password && seen[Username] || e.Binding == Username && seen[Password]
 		seen[e.Binding] = true
 		for _, r := range guided.Setup(u) {
+			if r.Source == "" {
+				r.Source = e.Source.Name()
+			}
 			r.And = r.And || half && len(all) > 0
 			if e.Binding == Username {
 				r.Do = strings.Replace(r.Do, "the secret", "the user name", 1)
@@ -188,7 +191,9 @@ func (g gitHub) Setup(*url.URL) []helpers.Remedy { return githubLogin(g.host) }
 func (g githubCLI) Setup(*url.URL) []helpers.Remedy { return githubLogin(g.host) }
 
 func githubLogin(host string) []helpers.Remedy {
-	return remedy("gh", "log in with the GitHub CLI", "gh auth login --hostname "+Quote(host))
+	login := remedy("gh", "log in with the GitHub CLI", "gh auth login --hostname "+Quote(host))
+	login[0].Source = githubCLI{host: host}.Name()
+	return login
 }
 
 // Setup implements [helpers.Guided].

@@ -194,7 +194,9 @@ func (c *checker) run(ctx context.Context, u *url.URL, tree string) (*checkRepor
 		}
 		j = judgeTree(facts, j, trees)
 	}
-	return c.report(s, first, with, without, trees, j), nil
+	rep := c.report(s, first, with, without, trees, j)
+	c.warnBazel(limited, rep, with)
+	return rep, nil
 }
 
 // tree asks for a repository's tree.
@@ -257,13 +259,16 @@ func (c *checker) facts(s subject, first login, with, without chain) probe.Facts
 func (c *checker) remedy(l login, u *url.URL) string {
 	switch l.why() {
 	case probe.CauseNoRule:
+		if near, change := c.resolver.routes.Near(u); near != nil {
+			return fmt.Sprintf("the rule at %s comes nearest: %s; or add one for %s", c.app.env.Display(near.Place), change, u.Host)
+		}
 		if c.builtInWouldMatch(u) {
 			return `set "use_defaults": true in your file: a built-in rule serves this URL, where no file is in its way`
 		}
 		return fmt.Sprintf("add a rule for %s; nothing is sent without one", u.Host)
 	case probe.CauseNull:
 		if l.rule.HelperName == "null" {
-			return fmt.Sprintf("give the rule at %s another helper: null sends nothing", l.rule.Place)
+			return fmt.Sprintf("give the rule at %s another helper: null sends nothing", c.app.env.Display(l.rule.Place))
 		}
 		return l.noOpinion
 	}

@@ -41,8 +41,10 @@ type checkReport struct {
 
 	Warnings      []string        `json:"warnings,omitempty"`
 	SuggestedRule json.RawMessage `json:"suggested_rule,omitempty"`
+	Ways          []setupWay      `json:"ways,omitempty"` // to log in anew
 
 	now   time.Time
+	place string   // of the rule, as people write it
 	lines []string // the suggested rule
 }
 
@@ -93,11 +95,13 @@ func (c *checker) report(s subject, first login, with, without, trees chain, j p
 	now := c.app.env.Now()
 	r := &checkReport{
 		URL: redact.Line(helpers.Display(s.asked), 400), Asked: redact.Line(helpers.Display(s.url), 400), now: now,
-		OK: j.Verdict.OK(), Verdict: j.Verdict, Cause: j.Cause, Advice: redact.Line(j.Advice, 600),
+		OK: j.Verdict.OK(), Verdict: j.Verdict, Cause: j.Cause,
 		Headers: []string{}, Scheme: first.scheme(), With: shownHops(with), Without: shownHops(without), Nothing: nothingSent(first),
 	}
+	c.advise(r, s, &j, with.about(s, first))
+	r.Advice = redact.Line(j.Advice, 1000)
 	if first.rule != nil {
-		r.Rule = &checkRule{redact.Line(first.rule.Place, 300), first.rule.HelperName}
+		r.Rule, r.place = &checkRule{redact.Line(first.rule.Place, 300), first.rule.HelperName}, redact.Line(c.app.env.Display(first.rule.Place), 300)
 	}
 	for name := range first.told.Headers {
 		r.Headers = append(r.Headers, name)
@@ -282,7 +286,7 @@ func (r *checkReport) write(w io.Writer, asJSON bool) error {
 		line("asked", "%s", r.Asked)
 	}
 	if r.Rule != nil {
-		line("rule", "%s, helper %s", r.Rule.Place, r.Rule.Helper)
+		line("rule", "%s, helper %s", r.place, r.Rule.Helper)
 	} else {
 		line("rule", "none")
 	}
@@ -327,6 +331,12 @@ func (r *checkReport) write(w io.Writer, asJSON bool) error {
 	}
 	for _, l := range r.lines {
 		line("", "%s", l)
+	}
+	for _, way := range r.Ways {
+		line("", "%s:", way.text())
+		for _, l := range way.Lines {
+			line("", "  %s", l)
+		}
 	}
 	for _, w := range r.Warnings {
 		line("warning", "%s", w)

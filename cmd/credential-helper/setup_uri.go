@@ -75,6 +75,8 @@ type setupReport struct {
 	OK  bool   `json:"ok"`
 	// Rule says which rule serves the URL; it is nil where none does.
 	Rule *setupRule `json:"rule,omitempty"`
+	// Advice tells of another rule that may be the one that is meant.
+	Advice string `json:"advice,omitempty"`
 	// Nothing says why no login is needed.
 	Nothing string `json:"nothing_needed,omitempty"`
 	// Login is where the login was found, and Tried why it was not.
@@ -112,6 +114,14 @@ type setupWay struct {
 	Lines []string `json:"lines"`
 }
 
+// text says what a way is, and in which file.
+func (w setupWay) text() string {
+	if w.File == "" {
+		return w.Do
+	}
+	return w.Do + ", in " + w.File
+}
+
 // examine finds out what u needs. broken is what is wrong with the login that is there.
 func (a *app) examine(ctx context.Context, u *url.URL) (rep *setupReport, broken, err error) {
 	client := newClient()
@@ -130,6 +140,9 @@ func (a *app) examine(ctx context.Context, u *url.URL) (rep *setupReport, broken
 	switch {
 	case rule != nil:
 		rep.Rule, rep.shownPlace = &setupRule{rule.Place, rule.HelperName}, a.env.Display(rule.Place)
+		if hidden := hiddenBehind(rule, routes.Behind(u)); hidden != nil {
+			rep.Advice = redact.Line(a.env.Display(hidden.Place)+" is for this URL too, and stands behind the one that is asked", 500)
+		}
 		if d.noOpinion != "" {
 			rep.Nothing, rep.OK = redact.Line(d.noOpinion, 500), true
 			return rep, nil, nil
@@ -138,6 +151,9 @@ func (a *app) examine(ctx context.Context, u *url.URL) (rep *setupReport, broken
 		rep.Nothing, rep.OK, rep.Check = redact.Line(d.noOpinion, 500), true, ""
 		return rep, nil, nil
 	default:
+		if near, change := routes.Near(u); near != nil {
+			rep.Advice = redact.Line(a.env.Display(near.Place)+" comes nearest: "+change, 500)
+		}
 		g := guessRule(u)
 		f, err := config.Parse("the guessed rule", []byte(`{"urls": [`+g.text()+`]}`), kinds, false)
 		if err != nil {
@@ -281,7 +297,7 @@ func (a *app) examineBazel(ctx context.Context, rep *setupReport, u *url.URL) {
 		return
 	}
 	rep.Steps = append(rep.Steps, setupStep{"bazelrc", []setupWay{{
-		Do: "have Bazel ask this program", File: a.env.Display(filepath.Join(workspace, ".bazelrc")), Lines: []string{redact.Line(line, 2000)},
+		Do: "have Bazel ask this program", File: a.env.Display(bazelrcOf(workspace)), Lines: []string{redact.Line(line, 2000)},
 	}}})
 }
 
@@ -341,6 +357,9 @@ func (r *setupReport) write(w io.Writer, asJSON bool) error {
 	case r.Nothing == "":
 		line("rule", "none. Guessed: %s", r.guess)
 	}
+	if r.Advice != "" {
+		line("", "- %s", r.Advice)
+	}
 	switch {
 	case r.Nothing != "":
 		line("login", "none is needed: %s", r.Nothing)
@@ -374,14 +393,10 @@ func (r *setupReport) write(w io.Writer, asJSON bool) error {
 			case n > 0:
 				head = "   or "
 			}
-			do := way.Do
-			if way.File != "" {
-				do += ", in " + way.File
-			}
 			if n == 0 {
 				b.WriteString("\n")
 			}
-			fmt.Fprintf(&b, "%s%s:\n", head, do)
+			fmt.Fprintf(&b, "%s%s:\n", head, way.text())
 			for _, l := range way.Lines {
 				fmt.Fprintf(&b, "     %s\n", l)
 			}

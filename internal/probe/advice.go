@@ -146,7 +146,7 @@ func (f Facts) otherScheme() string {
 
 // schemes are those of IANA's registry and what else is met, as people write them:
 // https://www.iana.org/assignments/http-authschemes/http-authschemes.xhtml
-var schemes = []string{"Basic", "Bearer", "Digest", "DPoP", "Negotiate", "NTLM", "OAuth", "PrivateToken", "AWS4-HMAC-SHA256", "token"}
+var schemes = []string{"Basic", "Bearer", "Cargo", "Digest", "DPoP", "Negotiate", "NTLM", "OAuth", "PrivateToken", "AWS4-HMAC-SHA256", "token"}
 
 // SchemeName returns a challenge's scheme as people write it. One that nobody knows is not repeated: it was read in lower case,
 // in which a secret is not recognized.
