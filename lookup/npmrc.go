@@ -355,7 +355,7 @@ func (c *npmConfig) value(level, name string) (string, error) {
 	case over:
 		return "", errTooLong(option.where)
 	case undefined != "":
-		return "", helpers.WithHint(fmt.Errorf("reading %s: %s is not set", option.where, undefined), "set it, or write ${NAME?} for a variable that may be absent")
+		return "", helpers.WithHint(fmt.Errorf("reading %s: %s is not set", option.where, undefined), "export %s, or write ${NAME?} for a variable that may be absent", strings.TrimPrefix(undefined, "$"))
 	}
 	return text, nil
 }

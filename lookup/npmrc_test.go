@@ -19,7 +19,7 @@ func TestNpmrc(t *testing.T) {
 	login := outcome{values: "default=" + canary + " password=" + canary + " username=bob"}
 	none := outcome{kind: "not found", err: "no login for npm.acme.test in ~/.npmrc; ~/work/.npmrc does not exist"}
 	undefined := func(name string) outcome {
-		return outcome{kind: "broken", err: "reading ~/.npmrc:1: " + name + " is not set", hint: "set it, or write ${NAME?} for a variable that may be absent"}
+		return outcome{kind: "broken", err: "reading ~/.npmrc:1: " + name + " is not set", hint: "export " + strings.TrimPrefix(name, "$") + ", or write ${NAME?} for a variable that may be absent"}
 	}
 	bare := func(where string) outcome {
 		return outcome{kind: "not found", err: "no login for npm.acme.test in ~/.npmrc; ~/work/.npmrc does not exist; ~/.npmrc:" + where + " without a host, which npm does not use (npm config fix puts it right)"}
@@ -147,7 +147,7 @@ func TestNpmrcPlaces(t *testing.T) {
 		{name: "an empty variable", files: []string{"work/.npmrc"}, vars: map[string]string{"npm_config_" + key: ""}, want: outcome{values: "work/.npmrc"}},
 		{name: "a variable in a variable", vars: map[string]string{"npm_config_" + key: "${X}", "X": "x"}, want: outcome{values: "x"}},
 		{name: "an undefined one", vars: map[string]string{"npm_config_" + key: "${X}"}, want: outcome{
-			kind: "broken", err: "reading $npm_config_//npm.acme.test/:_authToken: $X is not set", hint: "set it, or write ${NAME?} for a variable that may be absent",
+			kind: "broken", err: "reading $npm_config_//npm.acme.test/:_authToken: $X is not set", hint: "export X, or write ${NAME?} for a variable that may be absent",
 		}},
 		{name: "the user's file", files: []string{"mine", ".npmrc"}, vars: map[string]string{"NPM_CONFIG_USERCONFIG": "~/mine"}, want: outcome{values: "mine"}},
 		{name: "from the working directory", files: []string{"mine", ".npmrc"}, vars: map[string]string{"npm_config_userconfig": "../mine"}, want: outcome{values: "mine"}},

@@ -260,7 +260,10 @@ func (n npmrc) Setup(u *url.URL) []helpers.Remedy {
 	if n.path != "" {
 		file = n.path
 	}
-	token := inFile("npm", file, "have npm take a token from $NPM_TOKEN", server+":_authToken=${NPM_TOKEN}")
+	token := and(
+		inFile("npm", file, "have npm take a token from $NPM_TOKEN", server+":_authToken=${NPM_TOKEN}"),
+		remedy("npm", "put the token into it: type or paste it, and press Enter", setVariable("NPM_TOKEN")),
+	)
 	if n.path != "" {
 		return token
 	}

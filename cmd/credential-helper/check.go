@@ -275,7 +275,7 @@ func (c *checker) remedy(l login, u *url.URL) string {
 	if l.missing == nil {
 		return "supply a login"
 	}
-	remedy := "supply a login from one of these places"
+	remedy := fmt.Sprintf("log in; credential-helper setup-uri %s tells how", lookup.Quote(helpers.Origin(u)+u.EscapedPath()))
 	var hint *helpers.HintError
 	if errors.As(l.missing, &hint) {
 		remedy = hint.Hint

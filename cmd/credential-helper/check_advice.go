@@ -140,7 +140,7 @@ func (c *checker) warnBazel(ctx context.Context, r *checkReport, hops chain) {
 		if files == nil {
 			files = bazelrc.Read(ctx, c.app.env, workspace)
 		}
-		if _, ok := covering(files, host); ok {
+		if _, ok := files.Serving(host); ok {
 			continue
 		}
 		if line, err := c.app.bazelLine(workspace, host); err == nil {

@@ -150,7 +150,7 @@ func TestRemedies(t *testing.T) {
 		}
 	}
 	l := login{account: account{missing: helpers.NotFoundf("no login found: $X is not set"), decision: decision{rule: &file.Rules[0]}}}
-	if got, want := c.remedy(l, &url.URL{}), "supply a login from one of these places"; got != want {
+	if got, want := c.remedy(l, &url.URL{Scheme: "https", Host: "a.test", Path: "/x"}), "log in; credential-helper setup-uri https://a.test/x tells how"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	l.missing = helpers.WithHint(errors.New("no"), "run docker login")

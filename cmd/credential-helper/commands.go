@@ -131,6 +131,9 @@ func findCommand(name string) (*command, error) {
 		}
 		names = append(names, c.name)
 	}
+	if strings.Contains(name, "://") {
+		return nil, helpers.WithHint(usagef("a command comes first, not a URL"), "credential-helper check URL says whether it can be had, setup-uri URL what it needs")
+	}
 	return nil, helpers.WithHint(usagef("unknown command %q%s", redact.Quote(name, 40), suggest.DidYouMean(name, names)), "credential-helper help lists the commands")
 }
 

@@ -11,7 +11,7 @@ import (
 
 // What a client may ask that is no request.
 var getRequests = []situation{
-	{name: "an argument", args: []string{"https://a.test/x"}, plain: true},
+	{name: "an argument", args: []string{"https://a.test/x"}},
 	{name: "nothing on standard input", stdin: " ", plain: true},
 	{name: "a URL without JSON around it", stdin: "https://a.test/x", plain: true},
 	{name: "JSON that is cut off", stdin: `{"uri": "https://a.te`, plain: true},

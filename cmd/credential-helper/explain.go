@@ -24,7 +24,7 @@ const helpExplain = `Tells how the answer for URL comes about: which files were 
 earlier answer, where the login was looked for and what came of it, what the server was asked, and what the answer means for Bazel.
 Secrets are shown by their kind and length alone. It does what "get" does where nothing is kept of an earlier answer, keeps nothing itself, and starts no agent.
 
-The exit status is 1 where there is no telling the answer: what was found until then is printed, and then the error as "get" has it.
+The exit status is 1 where there is no telling the answer: what was found until then is printed, and then the error as "get" has it. It is 2 for a mistake on the command line.
 `
 
 const exampleExplain = `  $ credential-helper explain https://registry.example.com/v2/team/app/manifests/latest
@@ -110,7 +110,7 @@ func (x *explainer) snapshot(err error) explanation {
 func (x *explainer) run(ctx context.Context, raw string) error {
 	req, err := helpers.ParseRequest(raw)
 	if err != nil {
-		return err
+		return &usageError{err.Error()}
 	}
 	u := req.URL
 	x.note(func(e *explanation) { e.URL = text(helpers.Display(u)) })

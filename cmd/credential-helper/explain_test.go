@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -161,5 +162,16 @@ func TestExplainHangs(t *testing.T) {
 	}
 	if !strings.HasPrefix(e.Error.Text, "no answer within 300ms; the time went into ") {
 		t.Errorf("the error is %q", e.Error.Text)
+	}
+}
+
+// TestExplainUsage has the status of a URL that is none: a mistake on the command line, as with the other commands that take one.
+func TestExplainUsage(t *testing.T) {
+	for _, command := range []string{"explain", "check", "setup-uri"} {
+		e, _ := kindsFor(t, nil)
+		a := &app{env: e, stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard}
+		if got := a.run([]string{command, "files.example.com/x"}); got != exitUsage {
+			t.Errorf("%s: status %d", command, got)
+		}
 	}
 }

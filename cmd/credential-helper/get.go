@@ -19,7 +19,7 @@ const exampleGet = `  $ echo '{"uri": "https://registry.example.com/v2/team/app/
 // get serves one request in Bazel's dialect.
 func (a *app) get(args []string) error {
 	if len(args) > 0 {
-		return usagef("get takes no arguments: the request comes on standard input")
+		return helpers.WithHint(usagef("get takes no arguments: the request comes on standard input"), "credential-helper check URL tells what comes of it, explain URL how")
 	}
 	resp, err := within(a, func(ctx context.Context) (helpers.Response, error) {
 		req, err := a.readBazel(ctx)

@@ -7,6 +7,11 @@ import (
 
 const about = "credential-helper finds the credentials for a URL, for Bazel, for Docker and for scripts."
 
+const helpFailing = `
+A download fails? This says why, and what to do:
+  credential-helper check URL
+`
+
 const helpBazel = `Bazel calls it with this line in .bazelrc:
   common --credential_helper=*.example.com=/path/to/credential-helper
 `
@@ -52,7 +57,7 @@ var flagsHelp = []option{{name: "man", help: "print the manual page, as man read
 // usage is the text that help prints without arguments.
 func usage(s style) string {
 	var b strings.Builder
-	b.WriteString(about + "\n\n" + s.bold("Usage:") + " credential-helper COMMAND\n")
+	b.WriteString(about + "\n\n" + s.bold("Usage:") + " credential-helper COMMAND\n" + helpFailing)
 	all := commands()
 	width := 0
 	for _, c := range all {

@@ -132,6 +132,9 @@ func (a *app) examine(ctx context.Context, u *url.URL) (rep *setupReport, broken
 	}
 	shown := helpers.Display(u)
 	rep = &setupReport{URL: shown, Check: "credential-helper check " + lookup.Quote(redact.Line(helpers.Origin(u)+u.EscapedPath(), helpers.MaxURL)), Steps: []setupStep{}}
+	if u.Scheme != "https" && u.Scheme != "http" { // check asks HTTP servers alone
+		rep.Check = strings.Replace(rep.Check, " check ", " explain ", 1)
+	}
 	d, err := decide(routes, u)
 	if err != nil {
 		return nil, nil, err
