@@ -36,7 +36,7 @@ func Diagnose(ctx context.Context, err error, host string) error {
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return helpers.WithHint(shown, `%s speaks plain HTTP; if that is meant to be, write http:// and set "allow_http": true in the rule's config`, host)
 	case errors.As(err, &proxy) && proxy.Status == http.StatusProxyAuthRequired:
-		return helpers.WithHint(shown, "put a login into HTTPS_PROXY: export HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT; if %s needs no proxy, add it to NO_PROXY", host)
+		return helpers.WithHint(shown, "the proxy wants a login: write USER:PASSWORD@ before its host in HTTPS_PROXY; if %s needs no proxy, add it to NO_PROXY", host)
 	case errors.As(err, &proxy):
 		return helpers.WithHint(shown, "that is the proxy which HTTPS_PROXY names; if %s needs none, add it to NO_PROXY", host)
 	case errors.As(err, &dial) && dial.Op == "proxyconnect":

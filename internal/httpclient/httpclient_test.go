@@ -358,7 +358,7 @@ func TestDiscardEnds(t *testing.T) {
 // TestDiagnoseProxy has what to do about a proxy that answers, and does not connect.
 func TestDiagnoseProxy(t *testing.T) {
 	for status, want := range map[int]string{
-		http.StatusProxyAuthRequired: "put a login into HTTPS_PROXY: export HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT; if a.test needs no proxy, add it to NO_PROXY",
+		http.StatusProxyAuthRequired: "the proxy wants a login: write USER:PASSWORD@ before its host in HTTPS_PROXY; if a.test needs no proxy, add it to NO_PROXY",
 		http.StatusForbidden:         "that is the proxy which HTTPS_PROXY names; if a.test needs none, add it to NO_PROXY",
 	} {
 		var hint *helpers.HintError

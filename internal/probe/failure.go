@@ -76,7 +76,7 @@ func (p *Prober) explain(ctx context.Context, err error, u *url.URL, reached str
 		if proxied != nil {
 			f.Text = fmt.Sprintf("%s, %s, which %s names", proxied, via, variable)
 			if proxied.Status == http.StatusProxyAuthRequired {
-				f.Advice = fmt.Sprintf("the proxy wants a login: put it into %s (http://USER:PASSWORD@HOST:PORT); if %s needs no proxy, name it in $NO_PROXY", variable, host)
+				f.Advice = fmt.Sprintf("the proxy wants a login: write USER:PASSWORD@ before its host in %s; if %s needs no proxy, name it in $NO_PROXY", variable, host)
 			}
 		}
 		return f
