@@ -304,6 +304,9 @@ func (a *app) examineBazel(ctx context.Context, rep *setupReport, u *url.URL) {
 	}}})
 }
 
+// bazelrcOf returns the file that a workspace's own options are in.
+func bazelrcOf(workspace string) string { return filepath.Join(workspace, ".bazelrc") }
+
 // bazelLine returns the line that makes Bazel ask this program for a host, or for all where Bazel takes none like it as a scope.
 func (a *app) bazelLine(workspace, host string) (string, error) {
 	name, err := a.nameForBazel(workspace)
