@@ -32,7 +32,7 @@ var setupWants = map[string]struct{ entry, url, want string }{
 	},
 	"moonbit": {``, "https://moon.a.test/x", "registry.toml: [[sources]]; url = \"https://moon.a.test/\"; [sources.auth]; type = \"bearer\"; token = \"${MOONBIT_TOKEN}\" | read -rs MOONBIT_TOKEN && export MOONBIT_TOKEN"},
 	"netrc":   {``, "https://a.test/x", "~/.netrc: machine a.test login USER password TOKEN"},
-	"npmrc":   {``, "https://a.test/api/v4/packages/npm/@x/y", "npm login --registry=https://a.test/api/v4/packages/npm/ | ~/.npmrc: //a.test/api/v4/packages/npm/:_authToken=${NPM_TOKEN}"},
+	"npmrc":   {``, "https://a.test/api/v4/packages/npm/@x/y", "npm login --registry=https://a.test/api/v4/packages/npm/ | ~/.npmrc: //a.test/api/v4/packages/npm/:_authToken=${NPM_TOKEN} | read -rs NPM_TOKEN && export NPM_TOKEN"},
 	"nuget":   {``, "https://pkgs.a.test/o/_packaging/f/nuget/v3/flat2/x", "dotnet nuget add source https://pkgs.a.test/o/_packaging/f/nuget/v3/index.json --name a --username USER --password TOKEN --store-password-in-clear-text"},
 	"pesde":   {`"index": "https://u:canary@a.test/index"`, "https://a.test/x", "pesde auth --index https://a.test/index login"},
 	"pip":     {``, "https://a.test/simple/x/", "pip config set global.index-url https://USER:TOKEN@a.test/simple/ | export PIP_INDEX_URL=https://USER:TOKEN@a.test/simple/"},

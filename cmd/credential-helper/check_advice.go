@@ -94,7 +94,8 @@ func renewals(helper helpers.Helper, source string, u *url.URL) []setupWay {
 	}
 	var all []setupWay
 	for _, r := range guided.Setup(u) {
-		if r.Source == source {
+		// The place may stand behind the name.
+		if r.Source == source || strings.HasPrefix(source, r.Source+" (") {
 			all = append(all, wayOf(r))
 		}
 	}

@@ -49,6 +49,11 @@ type docWorld struct {
 	hosts           map[string]http.Handler
 }
 
+// askedByBazel has Bazel ask the program for all hosts of the pages, so that nobody is told to do so.
+func (w *docWorld) askedByBazel() {
+	w.write("ws/.bazelrc", "common --credential_helper=*.example.com=credential-helper\ncommon --credential_helper=*.github.com=credential-helper\n")
+}
+
 // docSetups are the worlds that a page can ask for, by name.
 var docSetups = map[string]func(*docWorld){
 	// A machine that knows of nothing.
@@ -56,6 +61,7 @@ var docSetups = map[string]func(*docWorld){
 
 	// files.example.com has private files for a token, which the workspace's rule finds in $FILES_TOKEN.
 	"files": func(w *docWorld) {
+		w.askedByBazel()
 		w.serve("files.example.com", func(rw http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") != "Bearer "+docToken {
 				rw.Header().Set("WWW-Authenticate", `Bearer realm="Files"`)
@@ -70,6 +76,7 @@ var docSetups = map[string]func(*docWorld){
 
 	// The same, but the server wants a user name and a password.
 	"files-basic": func(w *docWorld) {
+		w.askedByBazel()
 		w.serve("files.example.com", func(rw http.ResponseWriter, r *http.Request) {
 			if user, password, _ := r.BasicAuth(); user != "alice" || password != "wonderland" {
 				rw.Header().Set("WWW-Authenticate", `Basic realm="Files"`)
@@ -93,6 +100,7 @@ var docSetups = map[string]func(*docWorld){
 
 	// registry.example.com has the private image team/app:v1, for the login in Docker's configuration.
 	"registry": func(w *docWorld) {
+		w.askedByBazel()
 		w.registry("registry.example.com")
 		w.write("ws/.tweag-credential-helper.json", `{"urls": [{"host": "registry.example.com", "helper": "oci"}]}`)
 		w.write(".docker/config.json", `{"auths": {"registry.example.com": {"auth": "YWxpY2U6d29uZGVybGFuZA=="}}}`)
@@ -100,6 +108,7 @@ var docSetups = map[string]func(*docWorld){
 
 	// The same, with two rules, and a chain whose variables are not set.
 	"registry-rules": func(w *docWorld) {
+		w.askedByBazel()
 		w.registry("registry.example.com")
 		w.write("ws/.tweag-credential-helper.json", `{"urls": [
   {"host": "registry.example.com", "path": "/v2/public/*", "helper": "null"},
@@ -114,6 +123,7 @@ var docSetups = map[string]func(*docWorld){
 
 	// The same, with the rule of a CI machine, which finds the login in variables.
 	"registry-ci": func(w *docWorld) {
+		w.askedByBazel()
 		w.registry("registry.example.com")
 		w.write(".config/credential-helper/config.json", `{"urls": [{"host": "registry.example.com", "helper": "oci", "config": {"lookup_chain": [
 			{"source": "env", "name": "CI_REGISTRY_USER", "binding": "username"}, {"source": "env", "name": "CI_REGISTRY_PASSWORD", "binding": "password"}]}}]}`)
@@ -122,6 +132,7 @@ var docSetups = map[string]func(*docWorld){
 
 	// GitHub, with the private repository acme/tools and a token for it in $GH_TOKEN.
 	"github": func(w *docWorld) {
+		w.askedByBazel()
 		s := githubtest.New(w.t)
 		addAcme(s)
 		s.AddToken(githubtest.Token{Value: "ghp_0123456789abcdef", Repos: []string{"acme/tools"}, Expires: time.Now().Add(100 * 24 * time.Hour)})

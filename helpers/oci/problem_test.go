@@ -250,7 +250,7 @@ func TestUnreachable(t *testing.T) {
 		{"link-local address", "https://169.254.1.1", nil, "the address is 169.254.1.1: no credential is sent to a link-local, multicast or metadata address", "such addresses answer for this machine or this network; is the host 169.254.1.1 spelled right, and what do DNS and the hosts file make of it?"},
 		{"refused", "http://" + closed, nil, "refused", "is a server running at " + closed + ", and is its port right?"},
 		{"proxy that refuses", "https://r.test", behindProxy, "connecting to the proxy: connecting to 127.0.0.1:", "that is the proxy which HTTPS_PROXY or HTTP_PROXY names; if r.test needs none, add it to NO_PROXY"},
-		{"untrusted certificate", secure.URL, nil, "certificate", "if you trust " + secure.Host + ", add the certificate of its authority to the system's store, or (not on macOS and Windows) name its PEM file in SSL_CERT_FILE"},
+		{"untrusted certificate", secure.URL, nil, "certificate", "if you trust " + secure.Host + ", add the certificate of its authority to the system's store, or (not on macOS and Windows) name its PEM file: export SSL_CERT_FILE=FILE"},
 		{"plain HTTP", "https://" + plain.Host, nil, "HTTP response to HTTPS client", plain.Host + ` speaks plain HTTP; if that is meant to be, write http:// and set "allow_http": true in the rule's config`},
 		{"no such name", "https://r.test", noName, "no such host", "is the host r.test spelled right, and does it need a VPN or HTTPS_PROXY?"},
 	} {

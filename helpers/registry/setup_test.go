@@ -122,7 +122,7 @@ func TestEveryPresetSaysHowToLogIn(t *testing.T) {
 // TestManagersSayWhatTheirPathIsFor holds that a server of many kinds of packages names the tool of the kind that is asked for.
 func TestManagersSayWhatTheirPathIsFor(t *testing.T) {
 	for raw, want := range map[string][]string{
-		"https://nexus.acme.test/repository/npm/a":          {"npm", "npm", "netrc"},
+		"https://nexus.acme.test/repository/npm/a":          {"npm", "npm", "npm", "netrc"},
 		"https://nexus.acme.test/repository/releases/a.jar": {"maven", "netrc"},
 		"https://nexus.acme.test/repository/py/simple/a/":   {"pip", "pip", "netrc"},
 		"https://nexus.acme.test/repository/raw/a.zip":      {"netrc"},
