@@ -58,6 +58,10 @@ func ParseRequest(raw string) (Request, error) {
 		if strings.Contains(raw, "@") {
 			return Request{}, errors.New("the URL does not parse, and has user info or an @")
 		}
+		if strings.HasPrefix(err.Error(), "invalid port") {
+			// "https://user:pa#ss@host" ends before the #, and what is taken for the port is the beginning of a password.
+			return Request{}, errors.New("the URL does not parse: its port is not a number")
+		}
 		return Request{}, fmt.Errorf("the URL does not parse: %w", err)
 	}
 	port, known := defaultPorts[u.Scheme]

@@ -74,6 +74,7 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"encoded international", "https://%C3%A4.com/", "not ASCII"},
 		{"encoded host", "https://%67ithub.com/", "does not parse"},
 		{"encoded dot", "https://github%2ecom/", "does not parse"},
+		{"a password for a port", "https://user:hunter2/x", "the URL does not parse: its port is not a number"},
 		{"zone", "https://[fe80::1%25eth0]/", "without a zone"},
 		{"IPv4 in brackets", "https://[127.0.0.1]/", "does not parse"},
 		{"short IPv4", "https://127.1/", "looks like an IP address"},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/trace"
 )
 
@@ -91,7 +92,7 @@ func (f *Files) problem(hint, format string, args ...any) {
 // read reads a file. from is the place of the line that imports it, "" for one that Bazel looks for itself, and importing the files on the way to it.
 // One that is imported twice is read twice, as Bazel does: what it says the second time comes later.
 func (f *Files) read(ctx context.Context, path string, importing []string, from string) {
-	shown := f.env.Display(path)
+	shown := f.shown(path)
 	if ctx.Err() != nil {
 		return
 	}
@@ -138,7 +139,7 @@ func (f *Files) include(ctx context.Context, line Line, importing []string) {
 		path = filepath.Clean(path)
 	}
 	if slices.Contains(importing, path) {
-		f.problem("remove one of the imports", "%s imports %s, which imports it: Bazel stops there", place, f.env.Display(path))
+		f.problem("remove one of the imports", "%s imports %s, which imports it: Bazel stops there", place, f.shown(path))
 		return
 	}
 	if line.Command == "try-import" {
@@ -149,9 +150,12 @@ func (f *Files) include(ctx context.Context, line Line, importing []string) {
 	f.read(ctx, path, importing, place)
 }
 
+// shown is how a path is written for people. What an import names may be anything, also a URL with a password.
+func (f *Files) shown(path string) string { return redact.Line(f.env.Display(path), 500) }
+
 // Place says where a line stands, as people write it: "~/ws/.bazelrc:3".
 func (f *Files) Place(line *Line) string {
-	return fmt.Sprintf("%s:%d", f.env.Display(line.File), line.Number)
+	return fmt.Sprintf("%s:%d", f.shown(line.File), line.Number)
 }
 
 // Parse returns the lines of one file. The lines of imports have the command "import" or "try-import", and the file as their argument.

@@ -159,7 +159,10 @@ func isAbout(word string) bool {
 }
 
 // isHelperWord reports whether a word is about credential helpers: of others, which may hold a secret, nothing is shown.
-func isHelperWord(word string) bool { return strings.Contains(word, flagHelper) }
+func isHelperWord(word string) bool {
+	name, _, _ := strings.Cut(word, "=")
+	return strings.Contains(name, flagHelper)
+}
 
 // shownFlag shows an option without more of its value than fits.
 func shownFlag(word string) string { return redact.Quote(word, 120) }
@@ -188,6 +191,10 @@ func (f *findings) assign(e *env.Env, workspace, executable string, l *bazelrc.L
 		if lower := strings.ToLower(a.Scope); lower != a.Scope {
 			f.warn(fmt.Sprintf("%s: %s has capitals: Bazel compares letter by letter, and URLs have small ones", place, redact.Quote(strconv.Quote(a.Scope), 80)), "write "+redact.Quote(lower, 80))
 		}
+	}
+	if strings.Contains(a.Program, " --") { // the other options may hold a secret: nothing of them is shown
+		f.broken(place+": the program's name has other options in it: a quote is in the wrong place, or is missing", "put each option into quotes of its own, or into none")
+		return a, false
 	}
 	shown := redact.Quote(a.Program, 200)
 	if strings.ContainsAny(a.Program, "“”‘’\"'") {

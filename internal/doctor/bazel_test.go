@@ -67,6 +67,17 @@ func TestBazel(t *testing.T) {
 			},
 		},
 		{
+			name: "secrets beside it", rules: []string{}, bazelrc: "--remote_header=credential_helper=" + canary + "\ncommon \"--credential_helper=a.test=x --remote_header=y=" + canary +
+				"\ncommon --credential_helper=https://" + canary + "@a.test=x\nimport https://" + canary + "@a.test/x",
+			want: []string{
+				"broken /ws/.bazelrc:4 imports /ws/https:/[redacted]@a.test/x, which does not exist: Bazel stops there → …",
+				"warning /ws/.bazelrc:2: a quote is not closed: …",
+				"broken /ws/.bazelrc:2: the program's name has other options in it: a quote is in the wrong place, or is missing → …",
+				`broken /ws/.bazelrc:3: "https://[redacted]@a.test" is a URL or a path, not a host: Bazel refuses it → …`,
+				"note no --credential_helper in .bazelrc: Bazel asks nobody → …",
+			},
+		},
+		{
 			name: "a port", bazelrc: "common --credential_helper=files.example.com:8443=credential-helper",
 			want: []string{`broken /ws/.bazelrc:1: "files.example.com:8443" has a port; Bazel chooses by the host alone: Bazel refuses it → write files.example.com without the port; …`, "warning " + uncovered + add},
 		},

@@ -136,7 +136,7 @@ func Proxies(e *env.Env, files []config.File, proxy func(*http.Request) (*url.UR
 		}
 		shown := u.Scheme + "://" + u.Host
 		if u.User != nil {
-			shown = u.Scheme + "://…@" + u.Host
+			shown = u.Scheme + "://" + redact.Mark + "@" + u.Host
 		}
 		set = append(set, fmt.Sprintf("$%s is %s", name, redact.Quote(shown, 120)))
 	}

@@ -254,7 +254,7 @@ func TestProxies(t *testing.T) {
 		{name: "none", rules: rules, want: []string{"ok no proxy is set"}},
 		{
 			name: "with a login", vars: []string{"HTTPS_PROXY", "http://user:" + canary + "@proxy.test:3128", "http_proxy", "proxy.test:3128"}, rules: rules,
-			want: []string{"note $HTTPS_PROXY is http://…@proxy.test:3128, $http_proxy is http://proxy.test:3128; it is used for a.test:8443, not for *.direct.test → …"},
+			want: []string{"note $HTTPS_PROXY is http://[redacted]@proxy.test:3128, $http_proxy is http://proxy.test:3128; it is used for a.test:8443, not for *.direct.test → …"},
 		},
 		{name: "all direct", vars: []string{"HTTPS_PROXY", "socks5://proxy.test"}, rules: rules[:1], want: []string{"ok $HTTPS_PROXY is socks5://proxy.test; no host of your rules goes through it"}},
 		{name: "bad", vars: []string{"HTTPS_PROXY", "http://user:1234/" + canary + "@proxy.test"}, want: []string{"broken $HTTPS_PROXY does not name a proxy, and is not used → …"}},

@@ -178,7 +178,7 @@ type exposed struct{ how, fix string }
 
 // exposure says who else may read a file: everybody on this machine, or everybody who has the repository. It is nil where nobody is known to.
 func exposure(e *env.Env, path string) *exposed {
-	if path == filepath.Join(e.Workspace(), place.WorkspaceFile) && versioned(e.Workspace()) {
+	if path == filepath.Join(e.Workspace(), place.WorkspaceFile) && versioned(e, e.Workspace()) {
 		return &exposed{"everybody who has this repository", "take it out of the file, and out of the repository's history (make a new one)"}
 	}
 	if info, err := os.Stat(path); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o044 != 0 {
@@ -187,9 +187,12 @@ func exposure(e *env.Env, path string) *exposed {
 	return nil
 }
 
+// maxIgnored is the size in bytes above which a .gitignore is not read.
+const maxIgnored = 1 << 20
+
 // versioned reports whether a directory belongs to a repository that does not ignore the workspace's file, as far as its own .gitignore says.
-func versioned(dir string) bool {
-	if data, err := os.ReadFile(filepath.Join(dir, ".gitignore")); err == nil {
+func versioned(e *env.Env, dir string) bool {
+	if data, _, err := e.ReadFile(filepath.Join(dir, ".gitignore"), maxIgnored); err == nil {
 		for line := range strings.Lines(string(data)) {
 			if strings.Trim(strings.TrimSpace(line), "/") == place.WorkspaceFile {
 				return false

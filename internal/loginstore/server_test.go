@@ -36,7 +36,7 @@ func TestCanonical(t *testing.T) {
 		{"a\x00b", "", "the server's name has a space or a control character"},
 		{"a b", "", "the server's name has a space or a control character"},
 		{"ftp://a", "", "the server ftp://a is not one that docker logs in to: its scheme is not http or https"},
-		{"https://bob@a", "", "the server https://bob@a has more than a host and a path"},
+		{"https://bob@a", "", "the server https://[redacted]@a has more than a host and a path"},
 		{"a/b?c", "", "the server a/b?c has more than a host and a path"},
 		{"#index", "", "the server #index has more than a host and a path"},
 		{"https:///v2/", "", "the server https:///v2/ has no host"},

@@ -40,7 +40,7 @@ func TestCheckListed(t *testing.T) {
 		{"", "", `"" is not a host: the URL is empty`},
 		{"*.corp.test", "", `"*.corp.test" is a wildcard; name each host`},
 		{"user@corp.test", "", `"user@corp.test" is not a host: the URL is relative: it has no scheme; write https://HOST/PATH`},
-		{"a.test:http", "", `"a.test:http" is not a host: the URL does not parse: invalid port ":http" after host`},
+		{"a.test:http", "", `"a.test:http" is not a host: the URL does not parse: its port is not a number`},
 		{"169.254.169.254", "", `"169.254.169.254" is a link-local, multicast, unspecified or metadata address, which is never trusted`},
 		{"0.0.0.0:80", "", `"0.0.0.0:80" is a link-local, multicast, unspecified or metadata address, which is never trusted`},
 	} {

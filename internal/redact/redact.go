@@ -156,7 +156,8 @@ type shape struct {
 // shapes are what credentials look like wherever they stand. They and loose are compiled on first use: no successful get needs them.
 var shapes = sync.OnceValue(func() []shape {
 	return []shape{
-		{regexp.MustCompile(`://[^/\s@]*:[^/\s@]*@`), "://" + Mark + "@"},
+		// User info is one without a password, too: a token often stands alone. One slash is what is left of a URL that was taken for a path.
+		{regexp.MustCompile(`\b([A-Za-z][A-Za-z0-9+.-]+:/{1,2})[^/\s@]+@`), "${1}" + Mark + "@"},
 		{regexp.MustCompile(`\b(?:gh[a-z]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,}|glpat-[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{16,}|srg_[A-Za-z0-9]{8,}|AKIA[A-Z0-9]{12,})`), Mark},
 		{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?`), Mark},
 		{regexp.MustCompile(`(?i)([?&](?:sig|signature|x-amz-[a-z-]+|x-goog-[a-z-]+)=)[^\s&"']+`), "${1}" + Mark},
