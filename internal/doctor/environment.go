@@ -201,8 +201,13 @@ func byProxy(files []config.File, proxy func(*http.Request) (*url.URL, error)) (
 // maxCertificates is the size in bytes above which a file is not taken for certificates.
 const maxCertificates = 16 << 20
 
+// systemDirs are the directories that are read where $SSL_CERT_DIR is not set, whatever $SSL_CERT_FILE says: those of crypto/x509 on Linux.
+var systemDirs = []string{"/etc/ssl/certs", "/etc/pki/tls/certs"}
+
 // Certificates checks the variables that say which certificate authorities are trusted.
-func Certificates(e *env.Env) []Finding {
+func Certificates(e *env.Env) []Finding { return certificates(e, systemDirs) }
+
+func certificates(e *env.Env, system []string) []Finding {
 	var f findings
 	systemOnly := runtime.GOOS == "windows" || runtime.GOOS == "darwin"
 	file, dirs := e.Var("SSL_CERT_FILE"), e.Var("SSL_CERT_DIR")
@@ -211,27 +216,20 @@ func Certificates(e *env.Env) []Finding {
 		return f
 	}
 	if file != "" {
-		data, _, err := e.ReadFile(file, maxCertificates)
-		if err != nil {
-			f.broken(fmt.Sprintf("$SSL_CERT_FILE names %s, which cannot be read (%s): no server is trusted", e.Display(file), err), "correct or unset it")
-		} else {
-			f.certificates(e, data, file)
+		from := filepath.SplitList(dirs)
+		if dirs == "" {
+			from = system
 		}
+		f.certificates(e, file, slices.ContainsFunc(from, func(dir string) bool { return certificatesIn(e, dir) > 0 }))
 	}
 	if dirs != "" {
 		found := 0
 		for _, dir := range filepath.SplitList(dirs) {
-			list, err := os.ReadDir(dir)
-			if err != nil {
+			if _, err := os.ReadDir(dir); err != nil {
 				f.warn(fmt.Sprintf("$SSL_CERT_DIR names %s, which cannot be read", e.Display(dir)), "correct or unset it")
 				continue
 			}
-			for _, d := range list {
-				if data, _, err := e.ReadFile(filepath.Join(dir, d.Name()), maxCertificates); err == nil {
-					good, _, _ := parseCertificates(e, data)
-					found += good
-				}
-			}
+			found += certificatesIn(e, dir)
 		}
 		if found == 0 {
 			f.warn("there is no certificate in $SSL_CERT_DIR", "correct or unset it")
@@ -250,14 +248,25 @@ func Certificates(e *env.Env) []Finding {
 	return f
 }
 
-func (f *findings) certificates(e *env.Env, data []byte, path string) {
-	good, expired, malformed := parseCertificates(e, data)
+// certificates checks the file that $SSL_CERT_FILE names. others says that directories have certificates: they are trusted beside those in the file.
+func (f *findings) certificates(e *env.Env, path string, others bool) {
+	level, then := Broken, ": no server is trusted"
+	if others {
+		level, then = Warning, ": nothing is trusted because of it, only what is in directories of certificates"
+	}
+	bad := func(text, fix string) { *f = append(*f, Finding{Level: level, Text: text + then, Fix: fix}) }
 	shown := e.Display(path)
+	data, _, err := e.ReadFile(path, maxCertificates)
+	if err != nil {
+		bad(fmt.Sprintf("$SSL_CERT_FILE names %s, which cannot be read (%s)", shown, err), "correct or unset it")
+		return
+	}
+	good, expired, malformed := parseCertificates(e, data)
 	switch {
 	case good == 0 && expired > 0:
-		f.broken(fmt.Sprintf("all certificates in $SSL_CERT_FILE (%s) have expired", shown), "get the authority's new one; is this machine's clock right?")
+		bad(fmt.Sprintf("all certificates in $SSL_CERT_FILE (%s) have expired", shown), "get the authority's new one; is this machine's clock right?")
 	case good == 0:
-		f.broken(fmt.Sprintf("there is no certificate in $SSL_CERT_FILE (%s): no server is trusted", shown), "it takes PEM (-----BEGIN CERTIFICATE-----); for DER: openssl x509 -inform der -in FILE -out FILE.pem")
+		bad(fmt.Sprintf("there is no certificate in $SSL_CERT_FILE (%s)", shown), "it takes PEM (-----BEGIN CERTIFICATE-----); for DER: openssl x509 -inform der -in FILE -out FILE.pem")
 	case malformed > 0:
 		f.warn(fmt.Sprintf("%s of $SSL_CERT_FILE (%s) cannot be read, and %d can", count(malformed, "certificate"), shown, good), "get the file anew")
 	case expired > 0:
@@ -265,6 +274,21 @@ func (f *findings) certificates(e *env.Env, data []byte, path string) {
 	default:
 		f.ok("$SSL_CERT_FILE (%s) has %s", shown, count(good, "certificate"))
 	}
+}
+
+// certificatesIn counts the valid certificates in the files of a directory.
+func certificatesIn(e *env.Env, dir string) (found int) {
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return 0
+	}
+	for _, d := range list {
+		if data, _, err := e.ReadFile(filepath.Join(dir, d.Name()), maxCertificates); err == nil {
+			good, _, _ := parseCertificates(e, data)
+			found += good
+		}
+	}
+	return found
 }
 
 func parseCertificates(e *env.Env, data []byte) (good, expired, malformed int) {

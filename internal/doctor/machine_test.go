@@ -291,31 +291,33 @@ func TestCertificates(t *testing.T) {
 		t.Skip("the variables are not read here")
 	}
 	m := newMachine(t)
-	m.compare(Certificates(m.env()), "ok the system's authorities are trusted: neither SSL_CERT_FILE nor SSL_CERT_DIR is set")
+	m.compare(certificates(m.env(), nil), "ok the system's authorities are trusted: neither SSL_CERT_FILE nor SSL_CERT_DIR is set")
 	m.vars["REQUESTS_CA_BUNDLE"] = "x"
-	m.compare(Certificates(m.env()), "note $REQUESTS_CA_BUNDLE names certificates for other programs; this one does not read it → …")
+	m.compare(certificates(m.env(), nil), "note $REQUESTS_CA_BUNDLE names certificates for other programs; this one does not read it → …")
 	good, expired := certificate(t, time.Now().Add(time.Hour)), certificate(t, time.Now().Add(-time.Hour))
 	const file = "SSL_CERT_FILE (/ca.pem)"
 	m.vars["SSL_CERT_FILE"] = m.at("ca.pem")
-	m.compare(Certificates(m.env()), "broken $SSL_CERT_FILE names /ca.pem, which cannot be read (no such file or directory): no server is trusted → …")
+	m.compare(certificates(m.env(), nil), "broken $SSL_CERT_FILE names /ca.pem, which cannot be read (no such file or directory): no server is trusted → …")
 	for text, want := range map[string]string{
 		good:           "ok $" + file + " has 1 certificate",
 		good + expired: "note $" + file + " has 1 certificate, and 1 expired → …",
-		expired:        "broken all certificates in $" + file + " have expired → …",
+		expired:        "broken all certificates in $" + file + " have expired: no server is trusted → …",
 		canary:         "broken there is no certificate in $" + file + ": no server is trusted → …",
 		"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n":               "broken there is no certificate in $" + file + ": …",
 		good + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" + good: "warning 1 certificate of $" + file + " cannot be read, and 2 can → …",
 	} {
 		m.write("ca.pem", text, 0o600)
-		m.compare(Certificates(m.env()), want)
+		m.compare(certificates(m.env(), nil), want)
 	}
 	m.write("certs/a.pem", good, 0o600)
 	m.write("certs/README", "text", 0o600)
+	m.write("ca.pem", "nothing", 0o600)
+	m.compare(certificates(m.env(), []string{m.at("gone"), m.at("certs")}), "warning there is no certificate in $"+file+": nothing is trusted because of it, only what is in directories of certificates → …")
 	delete(m.vars, "SSL_CERT_FILE")
 	m.vars["SSL_CERT_DIR"] = m.at("certs") + string(filepath.ListSeparator) + m.at("gone")
-	m.compare(Certificates(m.env()), "warning $SSL_CERT_DIR names /gone, which cannot be read → …", "ok $SSL_CERT_DIR has 1 certificate")
+	m.compare(certificates(m.env(), nil), "warning $SSL_CERT_DIR names /gone, which cannot be read → …", "ok $SSL_CERT_DIR has 1 certificate")
 	m.vars["SSL_CERT_DIR"] = m.at("bin")
-	m.compare(Certificates(m.env()), "warning there is no certificate in $SSL_CERT_DIR → …")
+	m.compare(certificates(m.env(), nil), "warning there is no certificate in $SSL_CERT_DIR → …")
 }
 
 func TestOnline(t *testing.T) {
