@@ -25,6 +25,9 @@ const (
 	// maxFile is the size in bytes above which a file is not read, and maxFiles how many are read at most.
 	maxFile  = 1 << 20
 	maxFiles = 32
+	// maxNested is how many configs may name each other in a row, and maxProblems how many problems are told.
+	maxNested   = 32
+	maxProblems = 20
 )
 
 // A Line is a line with options, or what several lines make that end with a backslash.
@@ -32,7 +35,7 @@ type Line struct {
 	File   string // the path
 	Number int    // of its first line, from 1
 	// Command is the one that the options are for: "common", "build". Config is the name behind a colon ("ci" of "build:ci"):
-	// the options count only with --config=ci. A line that begins with an option is for no command: Bazel ignores it.
+	// the options count only with --config=ci. [Read] empties it where a line for every build says --config=ci. A line that begins with an option is for no command: Bazel ignores it.
 	Command, Config string
 	Args            []string
 	// Unclosed says that a quote is not closed: Bazel takes the rest of the line, and says nothing.
@@ -71,7 +74,45 @@ func ReadWith(ctx context.Context, e *env.Env, workspace, system string) *Files 
 			f.read(ctx, path, nil, "")
 		}
 	}
+	f.expand()
 	return f
+}
+
+// platform is the name of the config that --enable_platform_specific_config turns on here.
+func platform() string {
+	if runtime.GOOS == "darwin" {
+		return "macos"
+	}
+	return runtime.GOOS
+}
+
+// expand makes the lines of configs that every build has lines of no config: "common --config=ci", "common --enable_platform_specific_config".
+func (f *Files) expand() {
+	on := map[string]bool{}
+	for again, rounds := true, 0; again && rounds < maxNested; rounds++ {
+		for i := range f.Lines {
+			if on[f.Lines[i].Config] {
+				f.Lines[i].Config = ""
+			}
+		}
+		for _, v := range f.Values("config") {
+			if v.Line.everyBuild() && v.Text != "" {
+				on[v.Text] = true
+			}
+		}
+		specific := false
+		for i := range f.Lines {
+			for _, arg := range f.Lines[i].Args {
+				if name, value, _ := strings.Cut(arg, "="); strings.HasSuffix(name, "enable_platform_specific_config") && f.Lines[i].everyBuild() {
+					specific = name == "--enable_platform_specific_config" && !slices.Contains([]string{"0", "no", "false"}, strings.ToLower(value))
+				}
+			}
+		}
+		if specific {
+			on[platform()] = true
+		}
+		again = slices.ContainsFunc(f.Lines, func(l Line) bool { return on[l.Config] })
+	}
 }
 
 // System returns the file for all users of the machine (https://bazel.build/run/bazelrc#bazelrc-file-locations); "" where there can be none.
@@ -86,6 +127,9 @@ func System(e *env.Env) string {
 }
 
 func (f *Files) problem(hint, format string, args ...any) {
+	if len(f.Problems) >= maxProblems {
+		return
+	}
 	f.Problems = append(f.Problems, helpers.WithHint(fmt.Errorf(format, args...), "%s", hint))
 }
 
@@ -142,7 +186,7 @@ func (f *Files) include(ctx context.Context, line Line, importing []string) {
 		f.problem("remove one of the imports", "%s imports %s, which imports it: Bazel stops there", place, f.shown(path))
 		return
 	}
-	if line.Command == "try-import" {
+	if line.Command == "try-import" && len(f.Read) < maxFiles && ctx.Err() == nil {
 		if _, _, err := f.env.ReadFile(path, maxFile); err != nil {
 			return
 		}

@@ -175,6 +175,46 @@ func TestServing(t *testing.T) {
 	}
 }
 
+// TestFlood holds that a file of thousands of imports that fail is told in a few lines.
+func TestFlood(t *testing.T) {
+	dir := t.TempDir()
+	text := strings.Repeat("import none\nimport a b\nimport %workspace%/.bazelrc\n", 1000)
+	if err := os.WriteFile(filepath.Join(dir, ".bazelrc"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if f := ReadWith(t.Context(), &env.Env{Dir: dir}, dir, ""); len(f.Problems) != maxProblems {
+		t.Errorf("%d problems", len(f.Problems))
+	}
+}
+
+// TestExpand holds that the lines of a config which every build has count.
+func TestExpand(t *testing.T) {
+	const line = " --credential_helper=a.test=one\n"
+	for _, tt := range []struct {
+		text string
+		want bool
+	}{
+		{"common:ci" + line, false},
+		{"common:ci" + line + "common --config=ci", true},
+		{"build --config ci\nbuild:ci" + line, true},
+		{"test --config=ci\nbuild:ci" + line, false},
+		{"build --config=outer\nbuild:outer --config=inner\ncommon:inner" + line, true},
+		{"build:outer --config=inner\ncommon:inner" + line, false},
+		{"build --config=a\nbuild:a --config=b\nbuild:b --config=a\ncommon:ci" + line, false},
+		{"common --enable_platform_specific_config\ncommon:" + platform() + line, true},
+		{"common --enable_platform_specific_config=true\ncommon:elsewhere" + line, false},
+		{"common --enable_platform_specific_config=false\ncommon:" + platform() + line, false},
+		{"common --enable_platform_specific_config\ncommon --noenable_platform_specific_config\ncommon:" + platform() + line, false},
+		{"common:" + platform() + line, false},
+	} {
+		f := &Files{Lines: Parse("", []byte(tt.text))}
+		f.expand()
+		if _, ok := f.Serving("a.test"); ok != tt.want {
+			t.Errorf("served is %v, want %v, with\n%s", ok, tt.want, tt.text)
+		}
+	}
+}
+
 // TestReadTwice holds that a file which two others import is no loop, and that what it says the second time comes last.
 func TestReadTwice(t *testing.T) {
 	dir := t.TempDir()

@@ -65,8 +65,10 @@ func (h Helper) Rank(host string) int {
 func (h Helper) Covers(host string) bool { return h.Rank(host) > 0 }
 
 // Always reports whether the helper counts in a plain build: its line is for no --config, and for a command that builds obey.
-func (h Helper) Always() bool {
-	return h.Line.Config == "" && (h.Line.Command == "build" || EveryCommand(h.Line.Command))
+func (h Helper) Always() bool { return h.Line.everyBuild() }
+
+func (l *Line) everyBuild() bool {
+	return l.Config == "" && (l.Command == "build" || EveryCommand(l.Command))
 }
 
 // EveryCommand reports whether a word stands for all commands.

@@ -94,12 +94,31 @@ func Run(ctx context.Context, checks []Check) []Finding {
 	}
 	var all []Finding
 	for i, c := range checks {
-		for _, f := range <-results[i] {
+		for _, f := range few(<-results[i]) {
 			f.Subject = c.Subject
 			all = append(all, f)
 		}
 	}
 	return all
+}
+
+// maxFindings is how many findings of one subject are told: a person mends the first ones, and looks again.
+const maxFindings = 50
+
+// few returns the first of many findings, the worst of them before others.
+func few(found []Finding) []Finding {
+	if len(found) <= maxFindings {
+		return found
+	}
+	kept := make([]Finding, 0, maxFindings+1)
+	for _, level := range []Level{Broken, Warning, Note, OK} {
+		for _, f := range found {
+			if f.Level == level && len(kept) < maxFindings {
+				kept = append(kept, f)
+			}
+		}
+	}
+	return append(kept, Finding{Level: Note, Text: fmt.Sprintf("%d more findings of this kind are left out", len(found)-maxFindings), Fix: "mend these, and run it again"})
 }
 
 func (c Check) run(ctx context.Context) []Finding {

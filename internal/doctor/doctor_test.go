@@ -187,3 +187,19 @@ func TestRunKeepsTheOrderAndItsTime(t *testing.T) {
 		time.Sleep(time.Hour) // what hangs ends before the test does
 	})
 }
+
+// TestFew holds that a hostile .bazelrc or a huge configuration is not told line by line, and that what is broken is not lost in it.
+func TestFew(t *testing.T) {
+	var f findings
+	for range 2000 {
+		f.note("a note", "")
+	}
+	f.broken("it is broken", "mend it")
+	found := few(f)
+	if len(found) != maxFindings+1 || found[0].Level != Broken || found[maxFindings].Text != "1951 more findings of this kind are left out" {
+		t.Errorf("%d findings: %v", len(found), found)
+	}
+	if same := few(f[:maxFindings]); len(same) != maxFindings {
+		t.Errorf("%d findings of %d", len(same), maxFindings)
+	}
+}
