@@ -12,6 +12,7 @@ import (
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/atomicfile"
 	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/lookup"
 )
 
 // maxEdited is the size in bytes above which a file is not changed.
@@ -35,7 +36,7 @@ func newEdit(e *env.Env, workspace, path, shown string) (*edit, error) {
 	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: it leads nowhere", shown)
+		return nil, helpers.WithHint(fmt.Errorf("reading %s: it is a link that leads nowhere", shown), "remove it, or make what it leads to")
 	}
 	root, err := filepath.EvalSymlinks(workspace)
 	if err != nil {
@@ -47,6 +48,9 @@ func newEdit(e *env.Env, workspace, path, shown string) (*edit, error) {
 	ed.path = real
 	if ed.old, ed.info, err = e.ReadFile(real, maxEdited); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", shown, err)
+	}
+	if ed.info.Mode().Perm()&0o200 == 0 { // now, and not when another file has been written
+		return nil, helpers.WithHint(fmt.Errorf("%s is read-only, and is left as it is; nothing was changed", shown), "chmod u+w %s", lookup.Quote(shown))
 	}
 	return ed, nil
 }
@@ -65,8 +69,10 @@ func (e *edit) insert(at int, text string) { e.at, e.added = at, text }
 // data is the file with the lines in it. Lines end as those that are there do.
 func (e *edit) data() []byte {
 	old, added := string(e.old), e.added
+	end := "\n"
 	if strings.Contains(old, "\r\n") {
-		added = strings.ReplaceAll(added, "\n", "\r\n")
+		end = "\r\n"
+		added = strings.ReplaceAll(added, "\n", end)
 	}
 	offset := 0
 	for range e.at {
@@ -74,7 +80,8 @@ func (e *edit) data() []byte {
 			offset += i + 1
 			continue
 		}
-		old, offset = old+"\n", len(old)+1 // the last line had no end
+		old += end // the last line had none
+		offset = len(old)
 	}
 	return []byte(old[:offset] + added + old[offset:])
 }
@@ -96,22 +103,19 @@ func (e *edit) diff() string {
 
 // write puts the new text into the file's place, where nobody changed it since it was read. Its mode stays.
 func (e *edit) write() error {
-	mode := fs.FileMode(0o644) // it is to be under version control
-	if e.info != nil {
-		if mode = e.info.Mode().Perm(); mode&0o200 == 0 {
-			return errors.New("it is read-only")
+	changed := helpers.WithHint(errors.New("another program changed it just now"), "run the command again")
+	if e.info == nil {
+		err := atomicfile.Create(e.path, e.data(), 0o644) // it is to be under version control
+		if errors.Is(err, fs.ErrExist) {
+			return changed
 		}
+		return err
 	}
-	return atomicfile.Replace(e.path, e.data(), mode, func(*os.File) error {
+	return atomicfile.Replace(e.path, e.data(), e.info.Mode().Perm(), func(*os.File) error {
 		now, err := os.ReadFile(e.path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist) && e.info == nil:
-			return nil
-		case err != nil:
-			return err
-		case e.info == nil || !bytes.Equal(now, e.old):
-			return helpers.WithHint(errors.New("another program changed it just now"), "run the command again")
+		if err == nil && !bytes.Equal(now, e.old) {
+			return changed
 		}
-		return nil
+		return err
 	})
 }
