@@ -72,7 +72,9 @@ func Bazel(ctx context.Context, b Build) []Finding {
 	wait, waitPlace := bazelTimeout, ""
 	for i := range rc.Lines {
 		if l := &rc.Lines[i]; isAbout(l.Command) || isAbout(l.Config) || slices.ContainsFunc(l.Args, isAbout) {
+			before := len(f)
 			f.line(b, workspace, l, rc.Place(l), &all, &wait, &waitPlace)
+			f[before:].conditional(l.Config)
 		}
 	}
 	f.commands(all)
@@ -87,6 +89,16 @@ func Bazel(ctx context.Context, b Build) []Finding {
 	}
 	f.coverage(b, workspace, all)
 	return f
+}
+
+// conditional makes of what is broken a warning where it is so with a --config alone: that may be one for another machine.
+func (f findings) conditional(config string) {
+	for i := range f {
+		if config != "" && f[i].Level == Broken {
+			f[i].Level = Warning
+			f[i].Text += fmt.Sprintf(" (with --config=%s)", redact.Quote(config, 60))
+		}
+	}
 }
 
 func isWorkspace(dir string) bool {

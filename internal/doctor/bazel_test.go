@@ -78,6 +78,10 @@ func TestBazel(t *testing.T) {
 			},
 		},
 		{
+			name: "a program of another machine", bazelrc: "common --credential_helper=files.example.com=credential-helper\ncommon:ci --credential_helper=files.example.com=/ci/helper",
+			want: []string{"warning /ws/.bazelrc:2: the program /ci/helper does not exist (with --config=ci) → …", "ok Bazel asks this program for files.example.com"},
+		},
+		{
 			name: "a port", bazelrc: "common --credential_helper=files.example.com:8443=credential-helper",
 			want: []string{`broken /ws/.bazelrc:1: "files.example.com:8443" has a port; Bazel chooses by the host alone: Bazel refuses it → write files.example.com without the port; …`, "warning " + uncovered + add},
 		},
