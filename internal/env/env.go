@@ -17,6 +17,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/fe055d52/credential-helper/internal/inputs"
 	"github.com/fe055d52/credential-helper/internal/place"
@@ -261,14 +262,24 @@ func (e *Env) Expand(path string) (string, error) {
 	return filepath.Clean(path), nil
 }
 
-// Display returns path with the home directory shortened to "~", as people write it.
+// Display returns path with the home directory shortened to "~", as people write it, and with a question mark for each character
+// that a terminal would obey: whoever makes a repository chooses the names in it.
 func (e *Env) Display(path string) string {
 	if e.Home != "" && e.Home != string(filepath.Separator) {
 		if rest, ok := strings.CutPrefix(path, e.Home+string(filepath.Separator)); ok {
-			return filepath.Join("~", rest)
+			return printable(filepath.Join("~", rest))
 		}
 	}
-	return path
+	return printable(path)
+}
+
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 // ErrTooLarge is returned by ReadFile for a file over its limit.

@@ -134,6 +134,9 @@ func TestDisplay(t *testing.T) {
 		}
 	}
 	e.Home = sep
+	if got, want := e.Display(sep+"a\x1b[31m\nb é"), sep+"a?[31m?b é"; got != want {
+		t.Errorf("a path with control characters is shown as %q, want %q", got, want)
+	}
 	if got := e.Display(sep + "etc"); got != sep+"etc" {
 		t.Errorf("with / as home: %q", got)
 	}
