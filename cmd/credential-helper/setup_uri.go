@@ -313,14 +313,10 @@ func (a *app) bazelLine(workspace, host string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	value := name
-	if bazelrc.ValidScope(host) {
-		value = host + "=" + name
+	if !bazelrc.ValidScope(host) {
+		host = ""
 	}
-	if strings.ContainsAny(value, " \t'\"\\#") {
-		return `common "--credential_helper=` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`, nil
-	}
-	return "common --credential_helper=" + value, nil
+	return bazelrc.HelperLine(host, name), nil
 }
 
 // nameForBazel returns how .bazelrc names this program: by its name where that is found on PATH, from %workspace% where it is in there, else by its path.

@@ -215,6 +215,18 @@ func TestExpand(t *testing.T) {
 	}
 }
 
+// TestHelperLine holds that what is proposed is read as it was meant, whatever the path of the program has in it.
+func TestHelperLine(t *testing.T) {
+	for _, program := range []string{"credential-helper", "%workspace%/tools/x", "/a b/it's", `/say "x"`, `C:\tools\x.exe`, "/a#b", "/a\tb", `/a\`} {
+		for _, scope := range []string{"", "a.test", "*.a.test"} {
+			f := &Files{Lines: Parse("", []byte(HelperLine(scope, program)+"\n"))}
+			if h, ok := f.Serving("x.a.test"); scope != "a.test" && (!ok || h.Program != program || h.Scope != scope) {
+				t.Errorf("%s is read as %q for %q", HelperLine(scope, program), h.Program, h.Scope)
+			}
+		}
+	}
+}
+
 // TestReadTwice holds that a file which two others import is no loop, and that what it says the second time comes last.
 func TestReadTwice(t *testing.T) {
 	dir := t.TempDir()

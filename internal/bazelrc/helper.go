@@ -28,6 +28,19 @@ func (v Value) Helper() Helper {
 	return Helper{"", v.Text, v.Line}
 }
 
+// HelperLine is the line that makes Bazel ask a program for a scope, or for every host where that is "".
+func HelperLine(scope, program string) string {
+	option := "--credential_helper="
+	if scope != "" {
+		option += scope + "="
+	}
+	option += program
+	if strings.ContainsAny(option, " \t'\"\\#") {
+		return `common "` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(option) + `"`
+	}
+	return "common " + option
+}
+
 // Serving returns the helper that Bazel asks for a host in every build.
 func (f *Files) Serving(host string) (serving Helper, ok bool) {
 	best := 0

@@ -73,7 +73,7 @@ func (f *findings) coverage(b Build, workspace string, all []assignment) {
 				if a.ours {
 					covered = append(covered, scope)
 				} else {
-					f.note(fmt.Sprintf("the rule at %s is for %s, for which Bazel asks another program (%s)", b.Env.Display(r.Place), scope, a.place), "name this one there, if it is to answer: "+bazelLine(scope, word))
+					f.note(fmt.Sprintf("the rule at %s is for %s, for which Bazel asks another program (%s)", b.Env.Display(r.Place), scope, a.place), "name this one there, if it is to answer: "+bazelrc.HelperLine(scope, word))
 				}
 				continue
 			}
@@ -83,7 +83,7 @@ func (f *findings) coverage(b Build, workspace string, all []assignment) {
 			} else if near := nearMiss(serving, scope); near != "" {
 				text += fmt.Sprintf(" (%s does not)", near)
 			}
-			fix := fmt.Sprintf("add to %s: %s", b.Env.Display(filepath.Join(workspace, ".bazelrc")), bazelLine(scope, word))
+			fix := fmt.Sprintf("add to %s: %s", b.Env.Display(filepath.Join(workspace, ".bazelrc")), bazelrc.HelperLine(scope, word))
 			if own {
 				f.warn(text, fix)
 			} else {
@@ -95,7 +95,7 @@ func (f *findings) coverage(b Build, workspace string, all []assignment) {
 	case len(covered) > 0:
 		f.ok("Bazel asks this program for %s", strings.Join(covered, ", "))
 	case hosts == 0 && len(serving) == 0:
-		f.note(fmt.Sprintf("no --%s in .bazelrc: Bazel asks nobody", flagHelper), "a line a host, like: "+bazelLine("github.com", word))
+		f.note(fmt.Sprintf("no --%s in .bazelrc: Bazel asks nobody", flagHelper), "a line a host, like: "+bazelrc.HelperLine("github.com", word))
 	case hosts == 0:
 		f.ok("Bazel asks for %s", scopes(serving))
 	}
@@ -122,14 +122,6 @@ func nearMiss(all []assignment, scope string) string {
 	}
 	near, _ := suggest.Nearest(scope, names)
 	return near
-}
-
-// bazelLine is the line to add for a host.
-func bazelLine(scope, program string) string {
-	if strings.ContainsAny(program, " #'") {
-		return fmt.Sprintf(`common "--%s=%s=%s"`, flagHelper, scope, program)
-	}
-	return fmt.Sprintf("common --%s=%s=%s", flagHelper, scope, program)
 }
 
 // word is how .bazelrc is to name this program: by its name where that leads here, else by its path.
