@@ -117,6 +117,16 @@ func TestExplainCanary(t *testing.T) {
 	}
 }
 
+// TestExplainStatus holds that an argument which is no URL is a mistake on the command line, as check and setup-uri have it.
+func TestExplainStatus(t *testing.T) {
+	p := newSite(t, "", "PATH=/usr/bin:/bin")
+	for raw, want := range map[string]int{"file:///x": exitUsage, "https://a.test:http/": exitUsage, "https://a.test/": exitOK} {
+		if r := p.explain("--offline", raw); r.Code != want {
+			t.Errorf("explain %s: %+v, want status %d", raw, r, want)
+		}
+	}
+}
+
 func TestPublicName(t *testing.T) {
 	for _, tt := range []struct{ name, secret, want string }{
 		{"alice", "wonderland", "alice"},
