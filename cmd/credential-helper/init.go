@@ -230,7 +230,7 @@ func apart(group []hosts.Found, rules []guessedRule) []guessedRule {
 	for _, found := range group {
 		g := guessRule(found.URL)
 		segment, _, _ := strings.Cut(strings.TrimPrefix(found.URL.Path, "/"), "/")
-		if segment == "" || len(segment) > 24 || strings.Contains(segment, "*") { // a long one may be a token
+		if !plainSegment(segment) {
 			continue
 		}
 		i := slices.IndexFunc(rules, func(r guessedRule) bool { return r.helper == g.helper && r.preset == g.preset })
@@ -247,6 +247,16 @@ func apart(group []hosts.Found, rules []guessedRule) []guessedRule {
 		return rules[:1]
 	}
 	return all
+}
+
+// plainSegment reports whether a segment of a path is fit to be shown, and to stand in a rule: some servers have tokens in the paths of their URLs,
+// and those are long, or have digits among letters.
+func plainSegment(segment string) bool {
+	most := 24
+	if strings.ContainsAny(segment, "0123456789") {
+		most = 9
+	}
+	return segment != "" && len(segment) <= most && !strings.ContainsAny(segment, "*%:")
 }
 
 // hasLogin reports whether the login that a guessed rule would use is there.
