@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/shell"
 )
 
 // What a user does so that a source finds a login. Every source has its own: see [helpers.Guided].
@@ -347,13 +348,7 @@ func xmlText(text string) string {
 }
 
 // Quote writes a word for a shell.
-func Quote(word string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+=:,./-"
-	if word != "" && strings.Trim(word, plain) == "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
+func Quote(word string) string { return shell.Quote(word) }
 
 // quotePath is like Quote, and leaves a "~/" at the beginning for the shell to expand.
 func quotePath(path string) string {

@@ -50,7 +50,7 @@ func newEdit(e *env.Env, workspace, path, shown string) (*edit, error) {
 		return nil, fmt.Errorf("reading %s: %w", shown, err)
 	}
 	if ed.info.Mode().Perm()&0o200 == 0 { // now, and not when another file has been written
-		return nil, helpers.WithHint(fmt.Errorf("%s is read-only, and is left as it is; nothing was changed", shown), "chmod u+w %s", lookup.Quote(shown))
+		return nil, helpers.WithHint(fmt.Errorf("%s is read-only, and is left as it is; nothing was changed", shown), "chmod u+w %s", lookup.Quote(path))
 	}
 	return ed, nil
 }

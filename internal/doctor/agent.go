@@ -42,7 +42,7 @@ func CheckAgent(e *env.Env, a Agent) []Finding {
 			f.warn(e.Display(a.Dir)+" belongs to another user: answers are not kept", "remove it, or set XDG_RUNTIME_DIR to a directory that only you can write")
 			return f
 		case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-			f.warn(fmt.Sprintf("%s is open to other users (mode %04o): answers are not kept", e.Display(a.Dir), info.Mode().Perm()), "chmod 700 "+e.Display(a.Dir))
+			f.warn(fmt.Sprintf("%s is open to other users (mode %04o): answers are not kept", e.Display(a.Dir), info.Mode().Perm()), "chmod 700 "+shellPath(e, a.Dir))
 			return f
 		}
 	}

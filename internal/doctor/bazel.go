@@ -298,7 +298,7 @@ func bazelProgram(e *env.Env, workspace, program string) (path, problem, fix str
 	case info.IsDir():
 		return "", "is a directory", "write the path of the program in it"
 	case runtime.GOOS != "windows" && info.Mode()&0o111 == 0:
-		return "", fmt.Sprintf("is not executable (mode %04o)", info.Mode().Perm()), "chmod +x " + e.Display(path)
+		return "", fmt.Sprintf("is not executable (mode %04o)", info.Mode().Perm()), "chmod +x " + shellPath(e, path)
 	}
 	return path, "", ""
 }

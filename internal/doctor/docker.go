@@ -46,9 +46,9 @@ func Docker(ctx context.Context, e *env.Env, executable string) []Finding {
 	mode := file.Mode().Perm()
 	switch {
 	case len(plain) > 0 && runtime.GOOS != "windows" && mode&0o077 != 0:
-		f.broken(fmt.Sprintf("%s has logins in plain text, and other users can read or write it (mode %04o)", file.Shown, mode), "chmod 600 "+file.Shown)
+		f.broken(fmt.Sprintf("%s has logins in plain text, and other users can read or write it (mode %04o)", file.Shown, mode), "chmod 600 "+shellPath(e, file.Path))
 	case runtime.GOOS != "windows" && mode&0o002 != 0:
-		f.broken(fmt.Sprintf("every user of this machine can write %s (mode %04o), and so name a program that docker runs", file.Shown, mode), "chmod 600 "+file.Shown)
+		f.broken(fmt.Sprintf("every user of this machine can write %s (mode %04o), and so name a program that docker runs", file.Shown, mode), "chmod 600 "+shellPath(e, file.Path))
 	}
 	if len(plain) > 0 {
 		stand := "stand"
@@ -126,7 +126,7 @@ func (f *findings) store(e *env.Env, name, what, shown, executable string) {
 			f.broken(fmt.Sprintf("docker's store for %s, %s, is a link that leads nowhere", what, e.Display(path)), "remove it, and run "+programName+" install docker; or install what it led to")
 			return
 		}
-		f.broken(fmt.Sprintf("docker's store for %s, %s, is not executable (mode %04o)", what, e.Display(path), info.Mode().Perm()), "chmod +x "+e.Display(path))
+		f.broken(fmt.Sprintf("docker's store for %s, %s, is not executable (mode %04o)", what, e.Display(path), info.Mode().Perm()), "chmod +x "+shellPath(e, path))
 		return
 	}
 	if beside := filepath.Join(filepath.Dir(executable), program); sameFile(beside, executable) {

@@ -203,3 +203,21 @@ func TestFew(t *testing.T) {
 		t.Errorf("%d findings of %d", len(same), maxFindings)
 	}
 }
+
+// TestShellPath holds that a command which is to be copied is one command, whatever the names in a repository are.
+func TestShellPath(t *testing.T) {
+	e := &env.Env{Home: "/home/bob"}
+	for path, want := range map[string]string{
+		"/home/bob/.docker/config.json": "~/.docker/config.json",
+		"/ws/tool":                      "/ws/tool",
+		"/ws/x; id":                     "'/ws/x; id'",
+		"/home/bob/it's $(id)":          `'/home/bob/it'\''s $(id)'`,
+	} {
+		if got := shellPath(e, path); got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+	if got := quoted([]string{"A", "B; id"}); got != "A, 'B; id'" {
+		t.Errorf("got %s", got)
+	}
+}

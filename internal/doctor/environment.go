@@ -104,7 +104,7 @@ func Directories(e *env.Env) []Finding {
 		case !owned(info):
 			f.warn(fmt.Sprintf("XDG_RUNTIME_DIR names %s, which belongs to another user", dir), "unset it (sudo and su leave it behind)")
 		case info.Mode().Perm()&0o022 != 0:
-			f.warn(fmt.Sprintf("other users can write XDG_RUNTIME_DIR, %s (mode %04o)", dir, info.Mode().Perm()), "chmod 700 "+dir)
+			f.warn(fmt.Sprintf("other users can write XDG_RUNTIME_DIR, %s (mode %04o)", dir, info.Mode().Perm()), "chmod 700 "+shellPath(e, dir))
 		}
 	}
 	if len(f) == 0 {

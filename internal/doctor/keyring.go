@@ -59,7 +59,7 @@ func checkKeyring(ctx context.Context, e *env.Env, wanted string, read reader) [
 		case errors.Is(err, fs.ErrNotExist):
 			what += ", which does not exist yet,"
 		case err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0:
-			f.warn(fmt.Sprintf("other users can replace %s (mode %04o)", e.Display(path), info.Mode().Perm()), "chmod 600 "+e.Display(path))
+			f.warn(fmt.Sprintf("other users can replace %s (mode %04o)", e.Display(path), info.Mode().Perm()), "chmod 600 "+shellPath(e, path))
 		}
 	}
 	need := ""

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/shell"
 	"github.com/fe055d52/credential-helper/internal/subprocess"
 )
 
@@ -52,7 +53,7 @@ func (f *findings) file(e *env.Env, executable string) {
 	case err != nil:
 		f.warn(fmt.Sprintf("this program's own file is gone: %s", e.Display(executable)), "install it again; what runs now is the old one")
 	case runtime.GOOS != "windows" && env.WritableByAll(info):
-		f.broken(fmt.Sprintf("every user of this machine can replace this program: %s (mode %04o)", e.Display(executable), info.Mode().Perm()), "chmod o-w "+e.Display(executable))
+		f.broken(fmt.Sprintf("every user of this machine can replace this program: %s (mode %04o)", e.Display(executable), info.Mode().Perm()), "chmod o-w "+shellPath(e, executable))
 	case env.Foreign(info):
 		f.warn(fmt.Sprintf("this program's file belongs to another user, who can replace it: %s", e.Display(executable)), "install it as yourself, or as root")
 	}
@@ -71,7 +72,7 @@ func (f *findings) path(e *env.Env) {
 		}
 		path := filepath.Join(dir, programName)
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && runtime.GOOS != "windows" && info.Mode()&0o111 == 0 {
-			f.warn(fmt.Sprintf("%s is on PATH, and not executable (mode %04o): it is passed over", e.Display(path), info.Mode().Perm()), "chmod +x "+e.Display(path))
+			f.warn(fmt.Sprintf("%s is on PATH, and not executable (mode %04o): it is passed over", e.Display(path), info.Mode().Perm()), "chmod +x "+shellPath(e, path))
 		}
 	}
 }
@@ -141,4 +142,13 @@ func sameFile(a, b string) bool {
 	}
 	bi, err := os.Stat(b)
 	return err == nil && os.SameFile(ai, bi)
+}
+
+// shellPath is how a path stands in a command that is to be copied: a repository may have any name in it, also one with another command.
+func shellPath(e *env.Env, path string) string {
+	shown := e.Display(path)
+	if rest, ok := strings.CutPrefix(shown, "~"); ok && shell.Quote(rest) == rest {
+		return shown // quotes would keep a shell from replacing ~
+	}
+	return shell.Quote(strings.ToValidUTF8(path, "?"))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/place"
+	"github.com/fe055d52/credential-helper/internal/shell"
 )
 
 // rules checks what the rules of valid files say, taken together.
@@ -182,7 +183,7 @@ func exposure(e *env.Env, path string) *exposed {
 		return &exposed{"everybody who has this repository", "take it out of the file, and out of the repository's history (make a new one)"}
 	}
 	if info, err := os.Stat(path); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o044 != 0 {
-		return &exposed{fmt.Sprintf("other users of this machine (mode %04o)", info.Mode().Perm()), "take it out of the file, or chmod 600 " + e.Display(path)}
+		return &exposed{fmt.Sprintf("other users of this machine (mode %04o)", info.Mode().Perm()), "take it out of the file, or chmod 600 " + shellPath(e, path)}
 	}
 	return nil
 }
@@ -301,15 +302,23 @@ func (f *findings) variables(e *env.Env, r *config.Rule, s sources) {
 	text := fmt.Sprintf("$%s %s here, which the rule at %s (%s) wants", strings.Join(missing, ", $"), verb, e.Display(r.Place), describe(r))
 	for _, name := range missing {
 		if other, ok := nearestSet(e, name); ok {
-			f.warn(text+fmt.Sprintf("; $%s is set", other), fmt.Sprintf("is $%s meant? correct the rule, or export %s", other, name))
+			f.warn(text+fmt.Sprintf("; $%s is set", other), fmt.Sprintf("is $%s meant? correct the rule, or export %s", other, shell.Quote(name)))
 			return
 		}
 	}
 	if fails || sure {
-		f.note(text+": there is no login for it", "export "+strings.Join(missing, ", ")+" where the build runs")
+		f.note(text+": there is no login for it", "export "+quoted(missing)+" where the build runs")
 	} else {
 		f.note(text+", beside other sources", "export it, if it is meant to be used here")
 	}
+}
+
+func quoted(names []string) string {
+	all := make([]string, len(names))
+	for i, name := range names {
+		all[i] = shell.Quote(name)
+	}
+	return strings.Join(all, ", ")
 }
 
 // nearestSet returns a variable that is set and whose name differs from that of one that is not by a slip of the finger.

@@ -1,0 +1,13 @@
+// Package shell writes words of command lines that people copy.
+package shell
+
+import "strings"
+
+// Quote makes a word one word of a POSIX shell's, whatever is in it.
+func Quote(word string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+=:,./-"
+	if word != "" && strings.Trim(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
