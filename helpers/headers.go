@@ -22,13 +22,27 @@ func Basic(username string, password redact.Secret) (redact.Secret, error) {
 }
 
 func basic(username, password string) (redact.Secret, error) {
-	redact.Remember(password)
+	rememberLogin(username, password)
 	if strings.Contains(username, ":") {
 		return redact.Secret{}, errors.New("the user name has a colon, which Basic authentication cannot carry")
 	}
 	encoded := base64.StdEncoding.EncodeToString([]byte(username + ":" + password))
 	redact.Remember(encoded)
 	return redact.New("Basic " + encoded), nil
+}
+
+// rememberLogin makes [redact.Scrub] replace what is secret of a user name and a password. That is the user name where the password is none that
+// anybody would choose, as with GitHub's "x-oauth-basic": the token is in its place then.
+func rememberLogin(username, password string) {
+	redact.Remember(password)
+	if TokenInPlaceOfUser(password) {
+		redact.Remember(username)
+	}
+}
+
+// TokenInPlaceOfUser reports whether a password is so short, or so well known, that the login's secret may be its user name.
+func TokenInPlaceOfUser(password string) bool {
+	return utf8.RuneCountInString(password) < 6 || strings.EqualFold(password, "x-oauth-basic")
 }
 
 // BasicTokenOnly returns the value of an Authorization header with a token in the place of the user name, and no password.

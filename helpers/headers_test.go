@@ -41,3 +41,20 @@ func TestCheckHeader(t *testing.T) {
 		}
 	}
 }
+
+// TestBasicRemembersTheToken holds that what is secret of a login is found in what others say, also where that is the user name.
+func TestBasicRemembersTheToken(t *testing.T) {
+	for _, tt := range []struct{ username, password, want string }{
+		{"public-bob", "s3cret-word", "public-bob [redacted]"},
+		{"t0ken-as-user", "x-oauth-basic", "[redacted] [redacted]"},
+		{"t0ken-with-x", "x", "[redacted] x"},
+		{"t0ken-alone", "", "[redacted] "},
+	} {
+		if _, err := Basic(tt.username, redact.Hold(tt.password)); err != nil {
+			t.Fatal(err)
+		}
+		if got := redact.Scrub(tt.username + " " + tt.password); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+}

@@ -79,10 +79,10 @@ func (c *checker) remember(headers map[string][]redact.Secret) {
 			keep(rest)
 			if text, err := base64.StdEncoding.DecodeString(rest); err == nil && strings.EqualFold(scheme, "Basic") {
 				user, password, _ := strings.Cut(string(text), ":")
-				if password == "" {
-					password = user // a token in the place of the user name
-				}
 				keep(password)
+				if helpers.TokenInPlaceOfUser(password) {
+					keep(user)
+				}
 			}
 		}
 	}

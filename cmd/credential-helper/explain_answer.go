@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/redact"
@@ -74,8 +73,8 @@ func publicName(c helpers.Credential) string {
 	}
 	secret := c.Secret.Reveal()
 	switch {
-	case utf8.RuneCountInString(secret) < 6, strings.EqualFold(secret, "x-oauth-basic"):
-		return "" // the password is none that anybody would choose: the name may be the token
+	case helpers.TokenInPlaceOfUser(secret):
+		return ""
 	case strings.Contains(name, secret), len(name) > 8 && strings.Contains(secret, name), redact.Scrub(name) != name:
 		return ""
 	case len(name) > 40, !strings.HasPrefix(redact.Hold(name).Outline(), "…"): // it begins as tokens do
