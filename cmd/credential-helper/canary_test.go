@@ -1,0 +1,374 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fe055d52/credential-helper/internal/peertest"
+)
+
+// complain writes down that a canary got out.
+func (c *cage) complain(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bad = append(c.bad, fmt.Sprintf(format, args...))
+}
+
+// search complains of each canary in a text but the one that may be there.
+func (c *cage) search(where, text, but string) {
+	names, context := c.in(text)
+	delete(names, but)
+	for name := range names {
+		c.complain("%s has the canary of %q: …%s…", where, name, context)
+	}
+}
+
+// run runs the program. Its standard output may have one of the canaries, where the protocol puts it.
+func (c *cage) run(env []string, stdin, may string, args ...string) peertest.Result {
+	return c.runIn(c.dir, env, stdin, may, args...)
+}
+
+func (c *cage) runIn(dir string, env []string, stdin, may string, args ...string) peertest.Result {
+	c.mu.Lock()
+	c.driven[args[0]] = true
+	c.mu.Unlock()
+	r := peertest.Run(c.t, dir, slices.Concat(c.env, []string{"CREDENTIAL_HELPER_STANDALONE=1"}, env), append([]string{c.program}, args...), stdin)
+	where := fmt.Sprintf("%q with %q", strings.ReplaceAll(strings.Join(args, " "), c.home, "~"), env)
+	if may != "*" {
+		c.search("the output of "+where, r.Stdout, may)
+	}
+	c.search("standard error of "+where, r.Stderr, "")
+	return r
+}
+
+// files returns the contents of all files.
+func (c *cage) files() map[string]string {
+	files := map[string]string{}
+	must(c.t, filepath.WalkDir(c.home, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		files[path] = string(data)
+		return err
+	}))
+	return files
+}
+
+// searchFiles searches what was written since: the lines of all files that were not there before.
+func (c *cage) searchFiles(what string, before map[string]string) {
+	for path, text := range c.files() {
+		old := map[string]bool{}
+		for line := range strings.Lines(before[path]) {
+			old[line] = true
+		}
+		var fresh strings.Builder
+		for line := range strings.Lines(text) {
+			if !old[line] {
+				fresh.WriteString(line)
+			}
+		}
+		c.search(strings.Replace(path, c.home, "~", 1)+", written by "+what, fresh.String(), "")
+	}
+}
+
+// each runs f for each URL, a few at once.
+func (c *cage) each(f func(u cagedURL)) { each(c.urls, f) }
+
+func each(urls []cagedURL, f func(u cagedURL)) {
+	var all sync.WaitGroup
+	free := make(chan struct{}, 4)
+	for _, u := range urls {
+		free <- struct{}{}
+		all.Go(func() {
+			defer func() { <-free }()
+			f(u)
+		})
+	}
+	all.Wait()
+}
+
+const atDebug = "CREDENTIAL_HELPER_LOGGING=debug"
+
+// ask asks for each URL with every command that takes one.
+func (c *cage) ask() {
+	c.each(func(u cagedURL) {
+		for _, level := range []string{"off", "basic", "debug"} {
+			r := c.run([]string{"CREDENTIAL_HELPER_LOGGING=" + level}, bazelRequest(u.url), u.from, "get")
+			if names, _ := c.in(r.Stdout); u.from != "" && !names[u.from] {
+				c.complain("get for %s does not print the canary of %q, which shows nothing then: %q, %s", u.url, u.from, r.Stdout, r.Stderr)
+			}
+		}
+		c.run([]string{atDebug}, "", "", "explain", u.url)
+		c.run(nil, "", "", "explain", "--json", u.url)
+		c.run([]string{atDebug}, "", "", "check", u.url)
+		c.run(nil, "", "", "check", "--json", u.url)
+		c.run(nil, "", "", "setup-uri", u.url)
+	})
+}
+
+// serve asks Docker's questions.
+func (c *cage) serve() {
+	secret := c.value("stored by docker")
+	login, err := json.Marshal(map[string]string{"ServerURL": "stored.test", "Username": "alice", "Secret": secret})
+	must(c.t, err)
+	for _, level := range []string{"off", "debug"} {
+		env := []string{"CREDENTIAL_HELPER_LOGGING=" + level}
+		c.run(env, string(login), "", "docker", "store")
+		c.run(env, "", "", "docker", "list")
+		if r := c.run(env, "stored.test\n", "stored by docker", "docker", "get"); !strings.Contains(r.Stdout, secret) {
+			c.complain("docker get does not print what was stored: %+v", r)
+		}
+		if r := c.run(env, "dock.test\n", "variable", "docker", "get"); !strings.Contains(r.Stdout, c.value("variable")) {
+			c.complain("docker get does not print what a rule finds: %+v", r)
+		}
+		c.run(env, "stored.test\n", "", "docker", "erase")
+		for _, stdin := range []string{
+			`{"ServerURL": "a.test", "Username": "alice", "Secret": ` + secret + `}`, `{"ServerURL": "a b", "Username": "alice", "Secret": "` + secret + `"}`, `{"Secret": "` + secret + `"}`, `["` + secret + `"]`,
+			`{"ServerURL": "https://bob:` + secret + `@a.test", "Username": "alice", "Secret": "x"}`, `{"ServerURL": "a.test", "Username": "alice", "Secret": "` + secret, secret,
+		} {
+			c.run(env, stdin, "", "docker", "store")
+		}
+	}
+}
+
+// look runs the commands that look at all there is.
+func (c *cage) look() {
+	for _, args := range [][]string{
+		{"doctor"},
+		{"doctor", "--json"},
+		{"doctor", "--online"},
+		{"init", "--dry-run"},
+		{"install", "docker", "--dry-run", "--import"},
+		{"agent-status"},
+		{"agent-logs"},
+		{"agent-raw", "status"},
+		{"completion", "bash"},
+		{"schema"},
+		{"version"},
+		{"help"},
+		{"help", "--man"},
+	} {
+		c.run([]string{atDebug}, "", "", args...)
+	}
+}
+
+// useAgent has an agent answer, and looks at what it keeps where others can see it.
+func (c *cage) useAgent() {
+	env := []string{"CREDENTIAL_HELPER_STANDALONE=", atDebug}
+	r := c.run(env, "", "", "agent-launch")
+	var pid int
+	if _, err := fmt.Sscanf(r.Stdout, "agent started, process %d", &pid); err != nil {
+		c.t.Fatalf("agent-launch: %+v", r)
+	}
+	defer func() {
+		c.run(env, "", "", "agent-shutdown")
+		if !eventually(5*time.Second, func() bool { return !alive(pid) }) {
+			c.t.Errorf("the agent is left, process %d", pid)
+			kill(pid)
+		}
+	}()
+	c.each(func(u cagedURL) {
+		for range 2 {
+			c.run(env, bazelRequest(u.url), u.from, "get")
+		}
+		c.run(env, "", "", "explain", u.url)
+		c.run(env, "", "", "check", u.url)
+	})
+	for _, args := range [][]string{{"agent-status", "--json"}, {"agent-logs"}, {"agent-raw", "status"}, {"agent-raw", "retrieve", "x"}, {"doctor"}, {"agent-launch"}, {"agent-prune"}} {
+		c.run(env, "", "", args...)
+	}
+	for _, name := range []string{"environ", "cmdline"} { // root sees the environment, and all see the command line
+		if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name)); err == nil {
+			c.search("the agent's "+name, string(text), "")
+		}
+	}
+	c.run(env, "", "", "agent-raw", "prune-all")
+}
+
+// breakFiles breaks each file that holds a canary in several ways, and asks for what is found there.
+func (c *cage) breakFiles() {
+	seen := map[string]bool{"": true, "ring": true}
+	var ofAll, ofOne []cagedURL
+	for _, u := range c.urls {
+		switch {
+		case seen[u.file]:
+			continue
+		case strings.HasPrefix(u.file, "ws/"), strings.HasPrefix(u.file, ".docker/"): // what is in there concerns the others
+			ofAll = append(ofAll, u)
+		default:
+			ofOne = append(ofOne, u)
+		}
+		seen[u.file] = true
+	}
+	for _, u := range ofAll {
+		c.breakFile(u)
+	}
+	each(ofOne, c.breakFile)
+}
+
+func (c *cage) breakFile(u cagedURL) {
+	path := filepath.Join(c.home, u.file)
+	data, err := os.ReadFile(path)
+	must(c.t, err)
+	good := string(data)
+	at := strings.Index(good, "cn")
+	if u.file == "app.pem" || at < 0 { // in base64
+		at = len(good) / 2
+	}
+	for i, broken := range []string{
+		good[:at+14], good[:at] + "\n" + good[at:], good[at:], good[:at] + "\x00\"\n" + good[at:], strings.ReplaceAll(good, `"`, ""), strings.ReplaceAll(good, "=", " "), strings.ReplaceAll(good, ":", " "),
+		strings.ReplaceAll(good, "\n", " "), good[:at+8] + " " + good[at+8:], "{[<" + good,
+	} {
+		must(c.t, os.WriteFile(path, []byte(broken), 0o600))
+		c.run([]string{atDebug}, bazelRequest(u.url), "*", "get") // what the file says now may be a login
+		c.run(nil, "", "", []string{"explain", "check", "setup-uri"}[i%3], u.url)
+	}
+	c.run(nil, "", "", "doctor")
+	must(c.t, os.WriteFile(path, data, 0o600))
+}
+
+// breakVariables does the same to variables.
+func (c *cage) breakVariables() {
+	c.each(func(u cagedURL) {
+		i := slices.IndexFunc(c.env, func(v string) bool { return u.field != "" && strings.HasPrefix(v, u.field+"=") })
+		if i < 0 {
+			return
+		}
+		value := strings.TrimPrefix(c.env[i], u.field+"=")
+		for _, broken := range []string{value + "\nX: y", "\x7f" + value, value[:len(value)/2] + "\n" + value[len(value)/2:], " " + value + " ", value + "%zz[", strings.ReplaceAll(value, ":", "%")} {
+			env := []string{u.field + "=" + broken, atDebug}
+			c.run(env[:1], bazelRequest(u.url), "*", "get")
+			c.run(env, "", "", "explain", u.url)
+			c.run(env, "", "", "check", u.url)
+		}
+	})
+}
+
+// requests sends requests with a canary in them that are none, and command lines.
+func (c *cage) requests() {
+	secret := c.value("request")
+	for _, stdin := range []string{
+		`{"uri": "https://bob:` + secret + `@a.test/"}`, `{"uri": "https://a.test/%zz?token=` + secret + `"}`, `{"uri": "https://a.test/` + secret[:6] + `\r\nAuthorization: Bearer ` + secret + `"}`,
+		`{"uri": "https://a.test/x", "uri": "https://bob:` + secret + `@a.test/"}`, `{"uri": "https://nowhere.test/?sig=` + secret + `&X-Amz-Signature=` + secret + `"}`,
+	} {
+		for _, level := range []string{"off", "debug"} {
+			c.run([]string{"CREDENTIAL_HELPER_LOGGING=" + level}, stdin, "variable", "get")
+		}
+	}
+	for _, command := range []string{"check", "explain", "setup-uri"} {
+		for _, url := range []string{"https://bob:" + secret + "@a.test/%zz", "bob:" + secret + "@a.test", "https://a.test/x?token=" + secret, "https://" + secret + ":x@a.test/"} {
+			c.run([]string{atDebug}, "", "", command, url)
+		}
+	}
+}
+
+// change runs the commands that write files.
+func (c *cage) change() {
+	before := c.files()
+	c.runIn(filepath.Join(c.home, "new"), []string{atDebug}, "", "", "init", "--yes")
+	c.run([]string{atDebug}, "", "", "install", "docker", "--import")
+	c.run(nil, "import.test\n", "docker's login to import", "docker", "get")
+	c.run([]string{atDebug}, "", "", "uninstall", "docker")
+	c.run([]string{atDebug}, "", "", "setup-keyring", "--clear", "canaries")
+	c.searchFiles("the commands that write", before)
+}
+
+// fill stores the keyring's canary.
+func (c *cage) fill() {
+	c.run([]string{atDebug}, c.value("keyring")+"\n", "", "setup-keyring", "canaries")
+	c.run([]string{atDebug}, "", "keyring", "setup-keyring", "--read", "canaries")
+}
+
+// drive runs it all.
+func (c *cage) drive() {
+	before := c.files()
+	c.fill()
+	c.ask()
+	c.serve()
+	c.look()
+	c.useAgent()
+	c.requests()
+	c.searchFiles("all but those that write", before)
+	c.breakFiles()
+	c.breakVariables()
+	c.change()
+	started, err := os.ReadFile(c.log)
+	must(c.t, err)
+	for _, name := range []string{"/tool\nprints\n", "/docker-credential-caged\nget\n", "/git\n"} {
+		if !strings.Contains(string(started), name) {
+			c.complain("%q was not started", name)
+		}
+	}
+	c.search("a command line", string(started), "")
+}
+
+// TestCanaries holds that no secret gets out but where the protocol puts it. Every input that holds one has a canary of its own: variables, the files and programs of each lookup source,
+// the keyring's file and its passphrase, Docker's configuration, what token servers answer, a private key, .bazelrc, a proxy's password, requests.
+// Every command is driven, at each log level, with an agent and without, with each of these inputs as it is, and broken in many ways,
+// against servers that repeat what they were sent. Standard output and error, the agent's log, environment and command line, the command lines of all programs that were started,
+// and every file that was written are searched, for as little as ten characters of a canary.
+//
+// TestCanariesSing holds that it sees what gets out.
+func TestCanaries(t *testing.T) {
+	needLinux(t, "see command lines (/proc)")
+	peertest.Require(t, "git", "apt-get install git")
+	c := newCage(t, program(t))
+	c.drive()
+	for _, bad := range c.bad {
+		t.Error(bad)
+	}
+	for _, command := range commands() {
+		if !c.driven[command.name] {
+			t.Errorf("%s was not driven", command.name)
+		}
+	}
+}
+
+// TestCanariesSing holds that the search of TestCanaries finds what gets out: it has the program built with a package redact that finds no secret that it knows
+// (Scrub, Line and Quote leave them where they are), and has to find many canaries in what that program says. Scrub alone is not enough, for Line looks once more.
+// Nothing in the program serves this: the compiler is given another file in redact.go's place.
+func TestCanariesSing(t *testing.T) {
+	needLinux(t, "see command lines (/proc)")
+	peertest.Require(t, "git", "apt-get install git")
+	source, err := filepath.Abs("../../internal/redact/redact.go")
+	must(t, err)
+	data, err := os.ReadFile(source)
+	must(t, err)
+	const begin = "func replaceKnown(text string) string {\n"
+	before, after, ok := strings.Cut(string(data), begin)
+	if !ok {
+		t.Fatalf("%s does not have %q", source, begin)
+	}
+	dir := t.TempDir()
+	without, overlay, mute := filepath.Join(dir, "redact.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "program")
+	replaced, err := json.Marshal(map[string]map[string]string{"Replace": {source: without}})
+	must(t, errors.Join(err,
+		os.WriteFile(without, []byte(before+begin+"\tif true {\n\t\treturn text\n\t}\n"+after), 0o600), os.WriteFile(overlay, replaced, 0o600)))
+	build := exec.Command("go", "build", "-buildvcs=false", "-overlay", overlay, "-o", mute, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	c := newCage(t, mute)
+	c.fill()
+	c.ask()
+	t.Logf("%d canaries got out", len(c.bad))
+	for _, what := range []string{"the output of \"check ", "standard error of \"check ", "the output of \"explain ", "standard error of \"get\" "} {
+		if !slices.ContainsFunc(c.bad, func(bad string) bool { return strings.HasPrefix(bad, what) }) {
+			t.Errorf("nothing is found in %s…", what)
+		}
+	}
+}
