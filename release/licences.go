@@ -15,16 +15,14 @@ var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents)([
 
 // licences returns the licences of all that an executable has in it beside our own code: Go's, and those of the modules that it links.
 func licences(root string, t target) ([]byte, error) {
-	cmd := goCommand(root, t, "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{.Dir}}{{end}}{{end}}", command)
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("listing modules: %w", err)
-	}
 	goRoot, err := goCommand(root, t, "env", "GOROOT").Output()
 	if err != nil {
 		return nil, fmt.Errorf("finding Go's licence: %w", err)
 	}
-	modules := slices.Compact(slices.Sorted(strings.Lines(string(out))))
+	modules, err := linkedModules(root, t)
+	if err != nil {
+		return nil, err
+	}
 	modules = append([]string{"Go\t" + string(goRoot)}, modules...)
 	var text bytes.Buffer
 	for _, line := range modules {
@@ -44,6 +42,17 @@ func licences(root string, t target) ([]byte, error) {
 		}
 	}
 	return text.Bytes(), nil
+}
+
+// linkedModules returns the modules that an executable has in it, but our own: "PATH VERSION\tDIRECTORY\n".
+func linkedModules(root string, t target) ([]string, error) {
+	cmd := goCommand(root, t, "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{.Dir}}{{end}}{{end}}", command)
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("listing modules: %w", err)
+	}
+	lines := slices.Compact(slices.Sorted(strings.Lines(string(out))))
+	return slices.DeleteFunc(lines, func(line string) bool { return strings.TrimSpace(line) == "" }), nil
 }
 
 func licencesIn(dir string) ([]file, error) {

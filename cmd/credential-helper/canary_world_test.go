@@ -122,13 +122,13 @@ func newCage(t *testing.T, program string) *cage {
 	minting := registry(v("docker's file"), registrytest.Status(200, `{"token": "`+v("token response")+`", "access_token": "`+v("token response")+`", "refresh_token": "`+v("refresh token response")+`", "expires_in": 300}`))
 	stored := registry(v("docker's program"), registrytest.Status(200, `{"token": "`+v("second token response")+`", "expires_in": 300}`))
 	inError, ofInstallation := v("token in an error"), v("installation token")
-	refusing := registry(v("refused"), func(w http.ResponseWriter, req *http.Request) {
+	refuse := func(w http.ResponseWriter, req *http.Request) {
 		_, password, _ := req.BasicAuth()
 		_ = req.ParseForm()
 		w.WriteHeader(401)
 		fmt.Fprintf(w, `{"errors":[{"code":"DENIED","message":"no %s here (%s, %s)"}], "token": "%s"}`, password, req.Header.Get("Authorization"), req.Form.Encode(), inError)
-	})
-	identity := registry(v("identity"), registrytest.Status(500, `oops: `+v("token in a page")+` `+v("docker's identity token")))
+	}
+	refusing, identity := registry(v("refused"), refuse), registry(v("identity"), refuse)
 	gh := githubtest.New(t)
 	addAcme(gh)
 	gh.SetMint(func(w http.ResponseWriter, req *http.Request) {

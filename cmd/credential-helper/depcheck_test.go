@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -118,13 +119,76 @@ var linked = []string{
 }
 
 func TestExecutableLinksWhatItNeeds(t *testing.T) {
-	for _, p := range goList(t, "-deps", module+"/cmd/credential-helper") {
-		if p.Module != nil && !slices.Contains(linked, p.Module.Path) {
-			t.Errorf("the executable links %s, of %s", p.ImportPath, p.Module.Path)
+	for _, goos := range []string{"linux", "darwin", "windows"} {
+		t.Setenv("GOOS", goos)
+		for _, p := range goList(t, "-deps", module+"/cmd/credential-helper") {
+			if p.Module != nil && !slices.Contains(linked, p.Module.Path) {
+				t.Errorf("for %s, the executable links %s, of %s", goos, p.ImportPath, p.Module.Path)
+			}
+			switch p.ImportPath {
+			case "testing", "net/http/httptest", "plugin", module + "/internal/registrytest", module + "/internal/peertest", module + "/internal/packagetest":
+				t.Errorf("for %s, the executable links %s", goos, p.ImportPath)
+			}
 		}
-		switch p.ImportPath {
-		case "testing", "net/http/httptest", "plugin", module + "/internal/registrytest", module + "/internal/peertest", module + "/internal/packagetest":
-			t.Errorf("the executable links %s", p.ImportPath)
+	}
+}
+
+// warmDeps are what package warm may have behind it, beside what package runtime and syscall are made of: it runs before all else, in each run.
+var warmDeps = []string{
+	module + "/internal/warm", module + "/cache/wire", module + "/internal/inputs", module + "/internal/place", "github.com/dchest/siphash",
+	"cmp", "errors", "hash", "io", "iter", "math/bits", "path", "runtime", "slices", "sync", "sync/atomic", "syscall", "unicode/utf8", "unsafe",
+}
+
+func TestWarmPathImports(t *testing.T) {
+	t.Setenv("GOOS", "linux")
+	for _, p := range goList(t, "-deps", module+"/internal/warm") {
+		if !slices.Contains(warmDeps, p.ImportPath) && !(p.Standard && strings.HasPrefix(p.ImportPath, "internal/")) {
+			t.Errorf("a warm hit links %s", p.ImportPath)
+		}
+	}
+}
+
+// TestDocumentedDependencies holds that docs/dependencies.md says once of each module that go.mod names why it is there, and has no row of one that is gone.
+func TestDocumentedDependencies(t *testing.T) {
+	out, err := exec.Command("go", "mod", "edit", "-json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mod struct {
+		Require []struct {
+			Path     string
+			Indirect bool
+		}
+	}
+	if err := json.Unmarshal(out, &mod); err != nil {
+		t.Fatal(err)
+	}
+	page := pages(t)[filepath.Join("..", "..", "docs", "dependencies.md")]
+	table, rest, ok := strings.Cut(page, "\nFor tests and examples only: ")
+	tests, _, _ := strings.Cut(rest, "\n\n")
+	if !ok {
+		t.Fatal("docs/dependencies.md has no list of what is for tests only")
+	}
+	for _, r := range mod.Require {
+		if r.Indirect {
+			continue
+		}
+		rows := strings.Count(table, "\n| `"+r.Path+"`") + strings.Count(table, "\n| `"+r.Path+"/")
+		where := "a row"
+		if !slices.Contains(linked, r.Path) {
+			rows, where = strings.Count(tests, "`"+r.Path+"` ("), "a place among those for tests"
+		}
+		if rows != 1 {
+			t.Errorf("docs/dependencies.md gives %s %d times %s that says what it is for; want it once", r.Path, rows, where)
+		}
+	}
+	for line := range strings.Lines(table) {
+		path, what, ok := strings.Cut(strings.TrimPrefix(line, "| `"), "` | ")
+		if !ok || !strings.HasPrefix(line, "| `") {
+			continue
+		}
+		if !slices.ContainsFunc(linked, func(m string) bool { return path == m || strings.HasPrefix(path, m+"/") }) || len(what) < 10 {
+			t.Errorf("docs/dependencies.md has %s, which is not linked, or does not say why", path)
 		}
 	}
 }
