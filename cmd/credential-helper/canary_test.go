@@ -44,7 +44,11 @@ func (c *cage) runIn(dir string, env []string, stdin, may string, args ...string
 	c.mu.Lock()
 	c.driven[args[0]] = true
 	c.mu.Unlock()
-	r := peertest.Run(c.t, dir, slices.Concat(c.env, []string{"CREDENTIAL_HELPER_STANDALONE=1"}, env), append([]string{c.program}, args...), stdin)
+	argv := append([]string{c.program}, args...)
+	if strings.HasPrefix(args[0], "docker-credential-") {
+		argv = append([]string{filepath.Join(c.home, "bin", args[0])}, args[1:]...)
+	}
+	r := peertest.Run(c.t, dir, slices.Concat(c.env, []string{"CREDENTIAL_HELPER_STANDALONE=1"}, env), argv, stdin)
 	where := fmt.Sprintf("%q with %q", strings.ReplaceAll(strings.Join(args, " "), c.home, "~"), env)
 	if may != "*" {
 		c.search("the output of "+where, r.Stdout, may)
@@ -128,6 +132,8 @@ func (c *cage) serve() {
 		env := []string{"CREDENTIAL_HELPER_LOGGING=" + level}
 		c.run(env, string(login), "", "docker", "store")
 		c.run(env, "", "", "docker", "list")
+		c.run(env, "stored.test\n", "stored by docker", "docker-credential-ours", "get") // the name is the dialect
+		c.run(env, secret, "", "docker-credential-ours", "store")
 		if r := c.run(env, "stored.test\n", "stored by docker", "docker", "get"); !strings.Contains(r.Stdout, secret) {
 			c.complain("docker get does not print what was stored: %+v", r)
 		}
@@ -196,6 +202,23 @@ func (c *cage) useAgent() {
 		}
 	}
 	c.run(env, "", "", "agent-raw", "prune-all")
+}
+
+// useFiles has answers kept in files, in a directory that is removed then: there, and nowhere else, they are what they are.
+func (c *cage) useFiles() {
+	dir := filepath.Join(c.home, "kept")
+	env := []string{"CREDENTIAL_HELPER_STANDALONE=", "CREDENTIAL_HELPER_CACHE=file:" + dir, atDebug}
+	c.each(func(u cagedURL) {
+		for range 2 {
+			c.run(env, bazelRequest(u.url), u.from, "get")
+		}
+		c.run(env, "", "", "explain", u.url)
+		c.run(env, "", "", "check", u.url)
+	})
+	if names, _ := c.in(fmt.Sprint(c.files())); !names["token response"] {
+		c.t.Error("the cache keeps nothing, which shows nothing then")
+	}
+	must(c.t, os.RemoveAll(dir))
 }
 
 // breakFiles breaks each file that holds a canary in several ways, and asks for what is found there.
@@ -300,6 +323,7 @@ func (c *cage) drive() {
 	c.serve()
 	c.look()
 	c.useAgent()
+	c.useFiles()
 	c.requests()
 	c.searchFiles("all but those that write", before)
 	c.breakFiles()

@@ -243,6 +243,7 @@ func newCage(t *testing.T, program string) *cage {
 	} {
 		must(t, os.Chmod(c.write("bin/"+name, started+script+"\n"), 0o700))
 	}
+	must(t, os.Symlink(program, filepath.Join(home, "bin", "docker-credential-ours")))
 	must(t, os.MkdirAll(filepath.Join(home, "tmp"), 0o700))
 	c.env = []string{
 		"HOME=" + home, "PATH=" + filepath.Join(home, "bin") + ":/usr/bin:/bin", "TMPDIR=" + filepath.Join(home, "tmp"), "XDG_RUNTIME_DIR=" + filepath.Join(home, "run"),
