@@ -281,7 +281,7 @@ var alikeGenerators = map[string]func(r *rand.Rand) *alikeMachine{
 				fmt.Fprintf(&text, "[sources.auth]\ntype = \"bearer\"\ntoken = \"%s\"\n", pick(r, "t1", "t2", "${MOON}", "${OTHER}"))
 			}
 		}
-		m.files = map[string]string{"work/registry.toml": text.String()}
+		m.files = map[string]string{"proj/registry.toml": text.String()}
 		return m
 	},
 	"pesde": func(r *rand.Rand) *alikeMachine {

@@ -10,9 +10,9 @@ func TestBundler(t *testing.T) {
 	notOnWindows(t) // for the slashes in what is expected
 	const (
 		global = ".bundle/config"
-		local  = "work/.bundle/config"
+		local  = "proj/.bundle/config"
 		url    = "https://gems.acme.test/private/gems/x-1.0.gem"
-		looked = "~/work/.bundle/config, ~/.bundle/config, ~/.gem/credentials, ~/.local/share/gem/credentials, ~/.gemrc, ~/.config/gem/gemrc"
+		looked = "~/proj/.bundle/config, ~/.bundle/config, ~/.gem/credentials, ~/.local/share/gem/credentials, ~/.gemrc, ~/.config/gem/gemrc"
 	)
 	both := outcome{values: "default=" + canary + " password=" + canary + " username=bob"}
 	token := outcome{values: "default=" + canary + " token=" + canary}
@@ -35,9 +35,9 @@ func TestBundler(t *testing.T) {
 		{"the variable", nil, map[string]string{"BUNDLE_GEMS__ACME__TEST": "bob:" + canary}, url, both},
 		{"the project's before the variable", map[string]string{local: acme}, map[string]string{"BUNDLE_GEMS__ACME__TEST": "eve:x"}, url, both},
 		{"the variable before the user's", map[string]string{global: "BUNDLE_GEMS__ACME__TEST: \"eve:x\"\n"}, map[string]string{"BUNDLE_GEMS__ACME__TEST": "bob:" + canary}, url, both},
-		{"files left out", map[string]string{local: acme, global: acme}, map[string]string{"BUNDLE_IGNORE_CONFIG": "1"}, url, outcome{kind: "not found", err: strings.Replace(none.err, "~/work/.bundle/config, ~/.bundle/config, ", "", 1)}},
+		{"files left out", map[string]string{local: acme, global: acme}, map[string]string{"BUNDLE_IGNORE_CONFIG": "1"}, url, outcome{kind: "not found", err: strings.Replace(none.err, "~/proj/.bundle/config, ~/.bundle/config, ", "", 1)}},
 		{"a directory of its own", map[string]string{"app/config": acme}, map[string]string{"BUNDLE_APP_CONFIG": "~/app"}, url, both},
-		{"one in the project", map[string]string{"work/app/config": acme}, map[string]string{"BUNDLE_APP_CONFIG": "app"}, url, both},
+		{"one in the project", map[string]string{"proj/app/config": acme}, map[string]string{"BUNDLE_APP_CONFIG": "app"}, url, both},
 		{"$BUNDLE_CONFIG", map[string]string{"c": acme}, map[string]string{"BUNDLE_CONFIG": "~/c"}, url, both},
 		{"$BUNDLE_USER_CONFIG", map[string]string{"c": acme}, map[string]string{"BUNDLE_USER_CONFIG": "~/c"}, url, both},
 		{"$BUNDLE_USER_HOME", map[string]string{"c/config": acme}, map[string]string{"BUNDLE_USER_HOME": "~/c"}, url, both},
@@ -121,7 +121,7 @@ func TestBundler(t *testing.T) {
 func TestBundlerOfTheUser(t *testing.T) {
 	notOnWindows(t)
 	s := newSources(t, nil)
-	write(t, s, "work/.bundle/config", "BUNDLE_GEMS__ACME__TEST: \"project:p\"\n")
+	write(t, s, "proj/.bundle/config", "BUNDLE_GEMS__ACME__TEST: \"project:p\"\n")
 	write(t, s, ".bundle/config", "BUNDLE_GEMS__ACME__TEST: \"user:p\"\n")
 	q := ask(t, "https://gems.acme.test")
 	expect(t, s, s.Bundler(), q, outcome{values: "default=p password=p username=project"})

@@ -125,9 +125,9 @@ func TestRealCargo(t *testing.T) {
 	notOnWindows(t)
 	server := serveCargo(t, canary)
 	s := newSources(t, map[string]string{})
-	write(t, s, "work/.cargo/config.toml", "[registries.corp]\nindex = \"sparse+"+server.URL+"/index/\"\n[registry]\nglobal-credential-providers = [\"cargo:token\"]\n")
-	write(t, s, "work/Cargo.toml", "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\ndemo = { version = \"0.1\", registry = \"corp\" }\n")
-	write(t, s, "work/src/lib.rs", "")
+	write(t, s, "proj/.cargo/config.toml", "[registries.corp]\nindex = \"sparse+"+server.URL+"/index/\"\n[registry]\nglobal-credential-providers = [\"cargo:token\"]\n")
+	write(t, s, "proj/Cargo.toml", "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\ndemo = { version = \"0.1\", registry = \"corp\" }\n")
+	write(t, s, "proj/src/lib.rs", "")
 
 	realCargo(t, s, canary, "login", "--registry", "corp")
 	if _, err := os.Stat(filepath.Join(s.Env.Home, ".cargo", "credentials.toml")); err != nil {
@@ -174,21 +174,21 @@ func TestRealCargoPrecedence(t *testing.T) {
 		{"the old credentials", nil, map[string]string{".cargo/credentials": token("a")}, "a"},
 		{"both credentials", nil, map[string]string{".cargo/credentials": token("a"), ".cargo/credentials.toml": token("b")}, "a"},
 		{"the variable", map[string]string{"CARGO_REGISTRIES_MY_CORP_TOKEN": "a"}, map[string]string{".cargo/credentials.toml": token("b")}, "a"},
-		{"credentials before the project", nil, map[string]string{".cargo/credentials.toml": token("a"), "work/sub/.cargo/config.toml": token("b")}, "a"},
-		{"the nearest", nil, map[string]string{"work/sub/.cargo/config.toml": token("a"), "work/.cargo/extra.toml": token("b")}, "a"},
-		{"the old configuration", nil, map[string]string{"work/sub/.cargo/config": token("a"), "work/sub/.cargo/config.toml": token("b")}, "a"},
-		{"cargo's home comes last", nil, map[string]string{"work/sub/.cargo/config.toml": token("a"), ".cargo/config.toml": token("b")}, "a"},
+		{"credentials before the project", nil, map[string]string{".cargo/credentials.toml": token("a"), "proj/sub/.cargo/config.toml": token("b")}, "a"},
+		{"the nearest", nil, map[string]string{"proj/sub/.cargo/config.toml": token("a"), "proj/.cargo/extra.toml": token("b")}, "a"},
+		{"the old configuration", nil, map[string]string{"proj/sub/.cargo/config": token("a"), "proj/sub/.cargo/config.toml": token("b")}, "a"},
+		{"cargo's home comes last", nil, map[string]string{"proj/sub/.cargo/config.toml": token("a"), ".cargo/config.toml": token("b")}, "a"},
 		{"cargo's home", nil, map[string]string{".cargo/config.toml": token("a")}, "a"},
 		{"another home", map[string]string{"CARGO_HOME": "~/else"}, map[string]string{"else/credentials.toml": token("a"), ".cargo/credentials.toml": token("b")}, "a"},
 		{"another home's configuration", map[string]string{"CARGO_HOME": "~/else"}, map[string]string{"else/config.toml": token("b"), ".cargo/config.toml": token("a")}, "a"},
-		{"included", nil, map[string]string{"work/sub/.cargo/config.toml": "include = [\"more.toml\"]\n", "work/sub/.cargo/more.toml": token("a"), ".cargo/config.toml": token("b")}, "a"},
+		{"included", nil, map[string]string{"proj/sub/.cargo/config.toml": "include = [\"more.toml\"]\n", "proj/sub/.cargo/more.toml": token("a"), ".cargo/config.toml": token("b")}, "a"},
 		{"included, the last one first", nil, map[string]string{
-			"work/sub/.cargo/config.toml": "include = [\"one.toml\", {path = \"two.toml\"}, {path = \"three.toml\", optional = true}]\n",
-			"work/sub/.cargo/one.toml":    token("b"), "work/sub/.cargo/two.toml": token("a"),
+			"proj/sub/.cargo/config.toml": "include = [\"one.toml\", {path = \"two.toml\"}, {path = \"three.toml\", optional = true}]\n",
+			"proj/sub/.cargo/one.toml":    token("b"), "proj/sub/.cargo/two.toml": token("a"),
 		}, "a"},
-		{"before what it includes", nil, map[string]string{"work/sub/.cargo/config.toml": "include = [\"one.toml\"]\n" + token("a"), "work/sub/.cargo/one.toml": token("b")}, "a"},
+		{"before what it includes", nil, map[string]string{"proj/sub/.cargo/config.toml": "include = [\"one.toml\"]\n" + token("a"), "proj/sub/.cargo/one.toml": token("b")}, "a"},
 		{"an alias of its own provider", nil, map[string]string{
-			".cargo/credentials.toml": token("a"), "work/sub/.cargo/config.toml": "[credential-alias]\nmine = [\"cargo:token\"]\n[registries.my-corp]\ncredential-provider = \"mine\"\n",
+			".cargo/credentials.toml": token("a"), "proj/sub/.cargo/config.toml": "[credential-alias]\nmine = [\"cargo:token\"]\n[registries.my-corp]\ncredential-provider = \"mine\"\n",
 		}, "a"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -201,8 +201,8 @@ func TestRealCargoPrecedence(t *testing.T) {
 			for name, content := range tt.files {
 				write(t, s, name, content)
 			}
-			write(t, s, "work/.cargo/config.toml", provider+"[registries.my-corp]\nindex = \"sparse+"+server.URL+"/index/\"\n")
-			s.Env.Dir = filepath.Join(s.Env.Home, "work", "sub")
+			write(t, s, "proj/.cargo/config.toml", provider+"[registries.my-corp]\nindex = \"sparse+"+server.URL+"/index/\"\n")
+			s.Env.Dir = filepath.Join(s.Env.Home, "proj", "sub")
 			if err := os.MkdirAll(s.Env.Dir, 0o700); err != nil {
 				t.Fatal(err)
 			}

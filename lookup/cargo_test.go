@@ -25,7 +25,7 @@ func registryTable(name, index, token string) string {
 func TestCargo(t *testing.T) {
 	const index = "sparse+https://crates.example.com/index/"
 	const url = "https://crates.example.com/index/de/mo/demo"
-	const file, credentials = "~/work/.cargo/config.toml", "~/.cargo/credentials.toml"
+	const file, credentials = "~/proj/.cargo/config.toml", "~/.cargo/credentials.toml"
 	found := outcome{values: "default=" + canary + " token=" + canary}
 	corp := registryTable("corp", index, canary)
 	elsewhere := func(origin string) outcome {
@@ -111,16 +111,16 @@ func TestCargo(t *testing.T) {
 		{"much too large", strings.Repeat("\n", maxNative+1), url, nil, broken(": it is larger than 1048576 bytes")},
 		{"an include of another kind", "include = \"x.toml\"\n", url, nil, broken(`: "include" is not an array of paths and {path = "…"}`)},
 		{"an include that is not there", "include = [\"x.toml\"]\n", url, nil, outcome{
-			kind: "broken", err: broken(": it includes ~/work/.cargo/x.toml, which does not exist").err, hint: `cargo needs the file too; {path = "…", optional = true} includes one that may be missing`,
+			kind: "broken", err: broken(": it includes ~/proj/.cargo/x.toml, which does not exist").err, hint: `cargo needs the file too; {path = "…", optional = true} includes one that may be missing`,
 		}},
 		{"an include that may be missing", "include = [{path = \"x.toml\", optional = true}]\n" + corp, url, nil, found},
 		{"an include of no TOML", "include = [\"../../.netrc\"]\n", url, nil, broken(": it includes ~/.netrc, and cargo includes files whose names end in .toml")},
-		{"an include of itself", "include = [\"../.cargo/config.toml\"]\n", url, nil, broken(": it includes ~/work/.cargo/config.toml, which includes it")},
+		{"an include of itself", "include = [\"../.cargo/config.toml\"]\n", url, nil, broken(": it includes ~/proj/.cargo/config.toml, which includes it")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			notOnWindows(t) // for the slashes in what is expected; the file is read alike
 			s := newSources(t, tt.vars)
-			write(t, s, "work/.cargo/config.toml", tt.file)
+			write(t, s, "proj/.cargo/config.toml", tt.file)
 			expect(t, s, decodeOne(t, s, `{"source": "cargo"}`), ask(t, tt.url), tt.want)
 		})
 	}
@@ -131,7 +131,7 @@ func TestCargoByName(t *testing.T) {
 	notOnWindows(t)
 	s := newSources(t, map[string]string{"CARGO_REGISTRIES_BARE_TOKEN": "bare", "CARGO_REGISTRIES_BARE_2_TOKEN": "bare2"})
 	write(t, s, ".cargo/credentials.toml", registryTable("corp", "", canary)+registryTable("git", "ssh://git@git.example.com/index", "g"))
-	write(t, s, "work/.cargo/config.toml", registryTable("corp", "sparse+https://crates.example.com/index/", ""))
+	write(t, s, "proj/.cargo/config.toml", registryTable("corp", "sparse+https://crates.example.com/index/", ""))
 	for _, tt := range []struct {
 		name, url string
 		want      outcome
@@ -165,7 +165,7 @@ func TestCargoByName(t *testing.T) {
 func TestCratesIO(t *testing.T) {
 	notOnWindows(t)
 	s := newSources(t, map[string]string{"CARGO_REGISTRY_TOKEN": canary})
-	write(t, s, "work/.cargo/config.toml", "[registry]\ntoken = \"other\"\nindex = \"sparse+https://evil.test/\"\n"+
+	write(t, s, "proj/.cargo/config.toml", "[registry]\ntoken = \"other\"\nindex = \"sparse+https://evil.test/\"\n"+
 		registryTable("crates-io", "sparse+https://evil.test/", "other")+registryTable("corp", "sparse+https://crates.example.com/", "")+registryTable("sneaky", "sparse+https://index.crates.io/", "sneaky"))
 	found := outcome{values: "default=" + canary + " token=" + canary}
 	const names = "cargo's configuration names no registry at "
@@ -177,9 +177,9 @@ func TestCratesIO(t *testing.T) {
 		{"", "https://index.crates.io/de/mo/demo", found},
 		{"crates-io", "https://crates.io/", found},
 		{"", "https://static.crates.io/crates/demo/demo-0.1.0.crate", outcome{kind: "not found", err: "cargo sends no token to static.crates.io"}},
-		{"", "http://crates.io/", outcome{kind: "not found", err: names + "http://crates.io (in ~/work/.cargo/config.toml)"}},
-		{"", "https://crates.io.evil.test/", outcome{kind: "not found", err: names + "https://crates.io.evil.test (in ~/work/.cargo/config.toml)"}},
-		{"", "https://evil.test/", outcome{kind: "not found", err: names + "https://evil.test (in ~/work/.cargo/config.toml)"}},
+		{"", "http://crates.io/", outcome{kind: "not found", err: names + "http://crates.io (in ~/proj/.cargo/config.toml)"}},
+		{"", "https://crates.io.evil.test/", outcome{kind: "not found", err: names + "https://crates.io.evil.test (in ~/proj/.cargo/config.toml)"}},
+		{"", "https://evil.test/", outcome{kind: "not found", err: names + "https://evil.test (in ~/proj/.cargo/config.toml)"}},
 		{"crates-io", "https://evil.test/", outcome{kind: "not found", err: "the token of crates.io does not go to https://evil.test"}},
 		{"", "https://crates.example.com/", outcome{kind: "not found", err: `cargo has no token for its registry "corp": $CARGO_REGISTRIES_CORP_TOKEN is not set, and ~/.cargo/credentials.toml has none`}},
 	} {
@@ -211,12 +211,12 @@ func TestCargoFiles(t *testing.T) {
 	})
 	t.Run("a project's file that all can write", func(t *testing.T) {
 		s := newSources(t, nil)
-		if err := os.Chmod(write(t, s, "work/.cargo/config.toml", file), 0o666); err != nil {
+		if err := os.Chmod(write(t, s, "proj/.cargo/config.toml", file), 0o666); err != nil {
 			t.Fatal(err)
 		}
 		expect(t, s, s.Cargo(""), ask(t, url), outcome{
-			kind: "broken", err: "looking for cargo's registries: reading ~/work/.cargo/config.toml: every user of this machine can write it (mode 0666)",
-			hint: "run chmod o-w ~/work/.cargo/config.toml, if what it says is yours",
+			kind: "broken", err: "looking for cargo's registries: reading ~/proj/.cargo/config.toml: every user of this machine can write it (mode 0666)",
+			hint: "run chmod o-w ~/proj/.cargo/config.toml, if what it says is yours",
 		})
 	})
 	t.Run("unreadable", func(t *testing.T) {
@@ -232,7 +232,7 @@ func TestCargoFiles(t *testing.T) {
 	t.Run("the user's files alone", func(t *testing.T) {
 		s := newSources(t, nil)
 		s.UserOnly = true
-		write(t, s, "work/.cargo/config.toml", file)
+		write(t, s, "proj/.cargo/config.toml", file)
 		expect(t, s, s.Cargo(""), ask(t, url), nothing)
 		write(t, s, ".cargo/config.toml", file)
 		expect(t, s, s.Cargo(""), ask(t, url), found)
@@ -240,10 +240,10 @@ func TestCargoFiles(t *testing.T) {
 	t.Run("too many includes", func(t *testing.T) {
 		s := newSources(t, nil)
 		for i := range maxIncludes + 1 {
-			write(t, s, fmt.Sprintf("work/.cargo/%d.toml", i), fmt.Sprintf("include = [\"%d.toml\"]\n", i+1))
+			write(t, s, fmt.Sprintf("proj/.cargo/%d.toml", i), fmt.Sprintf("include = [\"%d.toml\"]\n", i+1))
 		}
-		write(t, s, "work/.cargo/config.toml", "include = [\"0.toml\"]\n")
-		expect(t, s, s.Cargo(""), ask(t, url), outcome{kind: "broken", err: "looking for cargo's registries: reading ~/work/.cargo/31.toml: more than 32 files are included"})
+		write(t, s, "proj/.cargo/config.toml", "include = [\"0.toml\"]\n")
+		expect(t, s, s.Cargo(""), ask(t, url), outcome{kind: "broken", err: "looking for cargo's registries: reading ~/proj/.cargo/31.toml: more than 32 files are included"})
 	})
 }
 

@@ -56,7 +56,7 @@ func TestCommand(t *testing.T) {
 		{"stdin is empty", "cat; echo end", []string{"tool"}, outcome{values: "default=end"}},
 		{"variables", `echo "$TOKEN"`, []string{"tool"}, outcome{values: "default=" + canary}},
 		{"no shell", `printf '%s|' "$@"`, []string{"tool", "a b", "$HOME", "*", "; exit"}, outcome{values: "default=a b|$HOME|*|; exit|"}},
-		{"the working directory", `basename "$PWD"`, []string{"tool"}, outcome{values: "default=work"}},
+		{"the working directory", `basename "$PWD"`, []string{"tool"}, outcome{values: "default=proj"}},
 		{"from the home directory", "echo " + canary, []string{"~/bin/tool"}, outcome{values: "default=" + canary}},
 		{"from the workspace", "echo " + canary, []string{"bin/tool"}, outcome{values: "default=" + canary}},
 		{"from the workspace, said so", "echo " + canary, []string{"%workspace%/bin/tool"}, outcome{values: "default=" + canary}},
@@ -106,7 +106,7 @@ func TestCommandThatHangs(t *testing.T) {
 func TestCommandIsNotTakenFromTheWorkingDirectory(t *testing.T) {
 	notOnWindows(t)
 	s := newSources(t, map[string]string{"PATH": ".:"})
-	script(t, s, "work/pass", "echo "+canary)
+	script(t, s, "proj/pass", "echo "+canary)
 	t.Chdir(s.Env.Dir)
 	_, err := commandSource(t, s, "pass").Lookup(t.Context(), Query{})
 	if err == nil || !strings.Contains(err.Error(), "pass: not found on PATH") {

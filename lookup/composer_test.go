@@ -111,16 +111,16 @@ func TestComposerPlaces(t *testing.T) {
 		userOnly     bool
 		want         outcome
 	}{
-		{"nowhere", "", nil, nil, false, outcome{kind: "not found", err: "there is no login of Composer's: $COMPOSER_AUTH is not set, and there is no ~/work/auth.json, nor ~/.config/composer/auth.json, nor ~/.composer/auth.json"}},
-		{"the variable", "", []string{"work/auth.json", ".config/composer/auth.json"}, map[string]string{"COMPOSER_AUTH": auth("var")}, false, found("var")},
-		{"the project", "", []string{"work/auth.json", ".config/composer/auth.json"}, nil, false, found("work/auth.json")},
-		{"the user alone", "", []string{"work/auth.json", ".config/composer/auth.json"}, nil, true, found(".config/composer/auth.json")},
+		{"nowhere", "", nil, nil, false, outcome{kind: "not found", err: "there is no login of Composer's: $COMPOSER_AUTH is not set, and there is no ~/proj/auth.json, nor ~/.config/composer/auth.json, nor ~/.composer/auth.json"}},
+		{"the variable", "", []string{"proj/auth.json", ".config/composer/auth.json"}, map[string]string{"COMPOSER_AUTH": auth("var")}, false, found("var")},
+		{"the project", "", []string{"proj/auth.json", ".config/composer/auth.json"}, nil, false, found("proj/auth.json")},
+		{"the user alone", "", []string{"proj/auth.json", ".config/composer/auth.json"}, nil, true, found(".config/composer/auth.json")},
 		{"XDG", "", []string{"xdg/composer/auth.json", ".composer/auth.json"}, map[string]string{"XDG_CONFIG_HOME": "~/xdg"}, false, found("xdg/composer/auth.json")},
 		{"the old place", "", []string{".composer/auth.json"}, nil, false, found(".composer/auth.json")},
 		{"its own variable", "", []string{"own/auth.json", ".config/composer/auth.json"}, map[string]string{"COMPOSER_HOME": "~/own"}, false, found("own/auth.json")},
-		{"the rule's own", `, "path": "~/mine.json"`, []string{"mine.json", "work/auth.json"}, map[string]string{"COMPOSER_AUTH": auth("var")}, false, found("mine.json")},
+		{"the rule's own", `, "path": "~/mine.json"`, []string{"mine.json", "proj/auth.json"}, map[string]string{"COMPOSER_AUTH": auth("var")}, false, found("mine.json")},
 		{"the variable is malformed", "", nil, map[string]string{"COMPOSER_AUTH": canary}, false, outcome{kind: "broken", err: `reading Composer's logins: $COMPOSER_AUTH:1:1: not valid JSON: a value is wanted here, not "c"; text stands in double quotes`}},
-		{"a directory", "", []string{"work/auth.json/x"}, nil, false, outcome{kind: "broken", err: "reading Composer's logins: reading ~/work/auth.json: it is a directory"}},
+		{"a directory", "", []string{"proj/auth.json/x"}, nil, false, outcome{kind: "broken", err: "reading Composer's logins: reading ~/proj/auth.json: it is a directory"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			vars := map[string]string{}
@@ -138,7 +138,7 @@ func TestComposerPlaces(t *testing.T) {
 	// Places add up in each section; the order of sections comes before that of places.
 	t.Run("together", func(t *testing.T) {
 		s := newSources(t, map[string]string{"COMPOSER_AUTH": `{"http-basic": {"composer.acme.test": {"username": "u", "password": "p"}}}`})
-		write(t, s, "work/auth.json", auth("project"))
+		write(t, s, "proj/auth.json", auth("project"))
 		write(t, s, ".composer/auth.json", `{"bearer": {"other.test": "o"}}`)
 		expect(t, s, s.Composer(), ask(t, "https://composer.acme.test"), found("project"))
 		expect(t, s, s.Composer(), ask(t, "https://other.test"), found("o"))

@@ -155,7 +155,7 @@ func TestDockerProgramIsOurselves(t *testing.T) {
 func TestDockerProgramOnPathOnly(t *testing.T) {
 	notOnWindows(t)
 	s := newSources(t, map[string]string{"PATH": ".:"})
-	script(t, s, "work/docker-credential-one", "echo '{}' >ran")
+	script(t, s, "proj/docker-credential-one", "echo '{}' >ran")
 	write(t, s, ".docker/config.json", `{"credsStore": "one"}`)
 	t.Chdir(s.Env.Dir)
 	expect(t, s, s.Docker(), Query{Registry: "registry.test"}, outcome{kind: "unavailable", err: `docker-credential-one, which "credsStore" in ~/.docker/config.json names, is not on PATH` + noPodman})

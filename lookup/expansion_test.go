@@ -16,19 +16,19 @@ func TestExpansionEnds(t *testing.T) {
 		max                                 int // bytes of variables
 		source                              func(*Sources) Source
 	}{
-		{"npm", "work/.npmrc", "//files.test/:_authToken=", "${SOME}", "\n", 1 << 20, (*Sources).Npmrc},
-		{"npm's key", "work/.npmrc", "//files.test/", "${SOME}", ":_authToken=x\n", 1 << 20, (*Sources).Npmrc},
-		{"npm's registry", "work/.npmrc", "registry=https://files.test/", "${SOME}", "\n", 1 << 20, (*Sources).Npmrc},
+		{"npm", "proj/.npmrc", "//files.test/:_authToken=", "${SOME}", "\n", 1 << 20, (*Sources).Npmrc},
+		{"npm's key", "proj/.npmrc", "//files.test/", "${SOME}", ":_authToken=x\n", 1 << 20, (*Sources).Npmrc},
+		{"npm's registry", "proj/.npmrc", "registry=https://files.test/", "${SOME}", "\n", 1 << 20, (*Sources).Npmrc},
 		{
 			"Maven", ".m2/settings.xml", "<settings><servers><server><id>a</id><password>", "${env.SOME}",
 			"</password></server></servers><mirrors><mirror><id>a</id><url>https://files.test/</url></mirror></mirrors></settings>", 1 << 20,
 			func(s *Sources) Source { return s.Maven("") },
 		},
 		{
-			"NuGet", "work/nuget.config", `<configuration><packageSources><add key="a" value="https://files.test/" /></packageSources><packageSourceCredentials><a>` +
+			"NuGet", "proj/nuget.config", `<configuration><packageSources><add key="a" value="https://files.test/" /></packageSources><packageSourceCredentials><a>` +
 				`<add key="ClearTextPassword" value="`, "%SOME%", `" /></a></packageSourceCredentials></configuration>`, 1 << 20, (*Sources).Nuget,
 		},
-		{"moonbit", "work/registry.toml", "[[sources]]\nurl = \"https://files.test/\"\n[sources.auth]\ntype = \"bearer\"\ntoken = \"", "${SOME}", "\"\n", 60_000, (*Sources).Moonbit},
+		{"moonbit", "proj/registry.toml", "[[sources]]\nurl = \"https://files.test/\"\n[sources.auth]\ntype = \"bearer\"\ntoken = \"", "${SOME}", "\"\n", 60_000, (*Sources).Moonbit},
 	} {
 		for _, variable := range []string{tt.variable, strings.ReplaceAll(tt.variable, "SOME", "BIG")} {
 			t.Run(tt.name+" "+variable, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestNugetTime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSources(t, nil)
-			write(t, s, "work/nuget.config", "<configuration>"+body+"</configuration>")
+			write(t, s, "proj/nuget.config", "<configuration>"+body+"</configuration>")
 			start := time.Now()
 			_, err := s.Nuget().Lookup(t.Context(), ask(t, "https://files.test/a"))
 			if took := time.Since(start); took > 5*time.Second {
@@ -88,11 +88,11 @@ func TestCargoTogether(t *testing.T) {
 	}
 	for i := range 31 {
 		name := fmt.Sprintf("i%d.toml", i)
-		write(t, s, "work/.cargo/"+name, keys.String())
+		write(t, s, "proj/.cargo/"+name, keys.String())
 		fmt.Fprintf(&list, "%q,", name)
 	}
-	write(t, s, "work/.cargo/config.toml", "include = ["+list.String()+"]\n")
+	write(t, s, "proj/.cargo/config.toml", "include = ["+list.String()+"]\n")
 	expect(t, s, s.Cargo(""), ask(t, "https://files.test/a"), outcome{
-		kind: "broken", err: "looking for cargo's registries: reading ~/work/.cargo/i29.toml: it is larger than 65536 bytes, together with the files before it, which is too long for files of cargo",
+		kind: "broken", err: "looking for cargo's registries: reading ~/proj/.cargo/i29.toml: it is larger than 65536 bytes, together with the files before it, which is too long for files of cargo",
 	})
 }

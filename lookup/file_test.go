@@ -26,7 +26,7 @@ func TestFile(t *testing.T) {
 		{"empty", "", "~/token", outcome{kind: "not found", err: "~/token is empty"}},
 		{"a newline alone", "\n", "~/token", outcome{kind: "not found", err: "~/token is empty"}},
 		{"absent", "", "~/tokens", outcome{kind: "not found", err: "~/tokens does not exist"}},
-		{"a directory", "", "~/work", outcome{kind: "broken", err: "reading the token file ~/work: it is a directory"}},
+		{"a directory", "", "~/proj", outcome{kind: "broken", err: "reading the token file ~/proj: it is a directory"}},
 		{"too large", strings.Repeat("x", maxSecretFile+1), "~/token", outcome{kind: "broken", err: "reading the token file ~/token: the file is too large"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -34,7 +34,7 @@ func TestFrom(t *testing.T) {
 	}{
 		{name: "npm's token", source: (*Sources).Npmrc, file: ".npmrc", text: "; a comment\n//h.test/:_authToken=" + canary, want: "npm's logins (~/.npmrc:2)"},
 		{name: "npm's auth", source: (*Sources).Npmrc, file: ".npmrc", text: "//h.test/:_auth=" + docker, want: "npm's logins (~/.npmrc:1)"},
-		{name: "npm's password", source: (*Sources).Npmrc, file: "work/.npmrc", text: "//h.test/:username=bob\n//h.test/:_password=" + docker, want: "npm's logins (~/work/.npmrc:2)"},
+		{name: "npm's password", source: (*Sources).Npmrc, file: "proj/.npmrc", text: "//h.test/:username=bob\n//h.test/:_password=" + docker, want: "npm's logins (~/proj/.npmrc:2)"},
 		{name: "npm's variable", source: (*Sources).Npmrc, vars: []string{"npm_config_//h.test/:_authToken=" + canary}, want: "npm's logins ($npm_config_//h.test/:_authToken)"},
 		{name: "npm's token in a variable", source: (*Sources).Npmrc, file: ".npmrc", text: "//h.test/:_authToken=${T}", vars: []string{"T=" + canary}, want: "npm's logins (~/.npmrc:1)"},
 		{name: "pip", source: (*Sources).Pip, file: ".pip/pip.conf", text: "[global]\nindex-url = https://bob:" + canary + "@h.test/simple", want: "the indexes of pip and uv (~/.pip/pip.conf:2)"},
@@ -60,7 +60,7 @@ func TestFrom(t *testing.T) {
 		{name: "RubyGems' sources", source: (*Sources).Bundler, file: ".gemrc", text: "---\n:sources:\n- https://rubygems.org/\n- https://bob:" + canary + "@h.test/", want: "Bundler's and RubyGems' logins (~/.gemrc:4)"},
 		{name: "RubyGems' variable", source: (*Sources).Bundler, vars: []string{"GEM_HOST_API_KEY=" + canary, "RUBYGEMS_HOST=https://h.test"}, want: "Bundler's and RubyGems' logins ($GEM_HOST_API_KEY)"},
 		{name: "Julia", source: (*Sources).Julia, file: ".julia/servers/h.test/auth.toml", text: `access_token = "` + canary + `"`, want: "Julia's login (~/.julia/servers/h.test/auth.toml)"},
-		{name: "MoonBit", source: (*Sources).Moonbit, file: "work/registry.toml", text: "[[sources]]\nurl = \"https://h.test/\"\n[sources.auth]\ntype = \"bearer\"\ntoken = \"" + canary + `"`, want: "moonbit-registry's registry.toml (~/work/registry.toml)"},
+		{name: "MoonBit", source: (*Sources).Moonbit, file: "proj/registry.toml", text: "[[sources]]\nurl = \"https://h.test/\"\n[sources.auth]\ntype = \"bearer\"\ntoken = \"" + canary + `"`, want: "moonbit-registry's registry.toml (~/proj/registry.toml)"},
 		{name: "pesde", source: func(s *Sources) Source { return s.Pesde("") }, file: ".pesde/config.toml", text: "[tokens]\n\"https://h.test/index\" = \"Bearer " + canary + `"`, want: "pesde (~/.pesde/config.toml)"},
 		{name: "netrc", source: (*Sources).Netrc, file: ".netrc", text: "machine h.test login bob password " + canary, want: "netrc (~/.netrc)"},
 		{name: "docker", source: (*Sources).Docker, file: ".docker/config.json", text: `{"auths": {"h.test": {"auth": "` + docker + `"}}}`, want: "docker's logins (~/.docker/config.json)"},
@@ -80,7 +80,7 @@ func TestFrom(t *testing.T) {
 				vars[name] = value
 			}
 			s := programs(t, vars)
-			write(t, s, "work/MODULE.bazel", "")
+			write(t, s, "proj/MODULE.bazel", "")
 			script(t, s, "bin/git", "printf 'protocol=https\\nhost=h.test\\nusername=bob\\npassword="+canary+"\\n'")
 			script(t, s, "bin/docker-credential-one", `echo '{"ServerURL":"h.test","Username":"bob","Secret":"`+canary+`"}'`)
 			if tt.file != "" {

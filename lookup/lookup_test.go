@@ -21,11 +21,11 @@ import (
 // canary is a secret that may come out as a value, and nowhere else.
 const canary = "cnry-lookup-c4f1"
 
-// newSources returns sources that see vars, a home directory of their own and, below it, a working directory "work".
+// newSources returns sources that see vars, a home directory of their own and, below it, a working directory "proj".
 func newSources(t testing.TB, vars map[string]string) *Sources {
 	t.Helper()
 	home := t.TempDir()
-	dir := filepath.Join(home, "work")
+	dir := filepath.Join(home, "proj")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -125,7 +125,7 @@ func TestMavenPlaces(t *testing.T) {
 		{"none", "", nil, nil, outcome{kind: "not found", err: "~/.m2/settings.xml does not exist"}},
 		{"neither", "", nil, map[string]string{"MAVEN_HOME": "~/mvn"}, outcome{kind: "not found", err: "~/.m2/settings.xml and ~/mvn/conf/settings.xml do not exist"}},
 		{"a directory", "", []string{".m2/settings.xml/x"}, nil, outcome{kind: "broken", err: "reading Maven's settings: reading ~/.m2/settings.xml: it is a directory"}},
-		{"a project's pom.xml is not read", "", []string{"work/pom.xml"}, nil, outcome{kind: "not found", err: "~/.m2/settings.xml does not exist"}},
+		{"a project's pom.xml is not read", "", []string{"proj/pom.xml"}, nil, outcome{kind: "not found", err: "~/.m2/settings.xml does not exist"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			vars := map[string]string{}

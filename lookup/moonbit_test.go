@@ -22,13 +22,13 @@ func TestMoonbit(t *testing.T) {
 	found := outcome{values: "default=" + canary + " token=" + canary}
 	second := outcome{values: "default=other token=other"}
 	none := func(origin string) outcome {
-		return outcome{kind: "not found", err: "~/work/registry.toml has no source for " + origin}
+		return outcome{kind: "not found", err: "~/proj/registry.toml has no source for " + origin}
 	}
 	undefined := func(name, state string) outcome {
-		return outcome{kind: "broken", err: `reading ~/work/registry.toml: the login for the source "p" uses ${` + name + "}, and $" + name + " is " + state, hint: "export " + name}
+		return outcome{kind: "broken", err: `reading ~/proj/registry.toml: the login for the source "p" uses ${` + name + "}, and $" + name + " is " + state, hint: "export " + name}
 	}
 	incomplete := func(what, kind string) outcome {
-		return outcome{kind: "not found", err: "~/work/registry.toml has no " + what + ` for the source "p", whose login is of the type ` + kind}
+		return outcome{kind: "not found", err: "~/proj/registry.toml has no " + what + ` for the source "p", whose login is of the type ` + kind}
 	}
 	vars := map[string]string{"TOKEN": canary, "USR": "bob", "EMPTY": ""}
 	auth := func(lines string) string { return moonbitEntry("p", home, "[sources.auth]\n"+lines) }
@@ -70,27 +70,27 @@ func TestMoonbit(t *testing.T) {
 		{"all hosts of a domain", moonbitEntry("p", home, bearer), "https://*.example.com/registry/", none("https://*.example.com")},
 		{"no sources", "[upstream]\nurl = \"https://moon.example.com\"\n", url, none("https://moon.example.com")},
 
-		{"none", auth("type = 'none'"), url, outcome{kind: "not found", err: `~/work/registry.toml says that the source "p" needs no login`}},
-		{"no login", moonbitEntry("p", home, ""), url, outcome{kind: "not found", err: `~/work/registry.toml has no login for the source "p"`}},
+		{"none", auth("type = 'none'"), url, outcome{kind: "not found", err: `~/proj/registry.toml says that the source "p" needs no login`}},
+		{"no login", moonbitEntry("p", home, ""), url, outcome{kind: "not found", err: `~/proj/registry.toml has no login for the source "p"`}},
 		{"no token", auth("type = 'bearer'"), url, incomplete("token", "bearer")},
 		{"an empty token", auth("type = 'bearer'\ntoken = ''"), url, incomplete("token", "bearer")},
 		{"no password", auth("type = 'basic'\nusername = 'bob'"), url, incomplete("user name and password", "basic")},
-		{"no type", auth("token = '" + canary + "'"), url, outcome{kind: "broken", err: `reading ~/work/registry.toml: the login for the source "p" has no type`, hint: `write type = "bearer" or "basic" in its [sources.auth]`}},
-		{"a type that is not known", moonbitEntry("q", "https://other.test", "") + auth("token = '"+canary+"'\ntype = 'digest'"), url, outcome{kind: "broken", err: `reading ~/work/registry.toml:10:8: the "type" of a login is none of "none", "bearer" and "basic"`}},
+		{"no type", auth("token = '" + canary + "'"), url, outcome{kind: "broken", err: `reading ~/proj/registry.toml: the login for the source "p" has no type`, hint: `write type = "bearer" or "basic" in its [sources.auth]`}},
+		{"a type that is not known", moonbitEntry("q", "https://other.test", "") + auth("token = '"+canary+"'\ntype = 'digest'"), url, outcome{kind: "broken", err: `reading ~/proj/registry.toml:10:8: the "type" of a login is none of "none", "bearer" and "basic"`}},
 		{"undefined", auth("type = 'bearer'\ntoken = '${NOPE}'"), url, undefined("NOPE", "not set")},
 		{"empty", auth("type = 'basic'\nusername = '${USR}'\npassword = '" + canary + "${EMPTY}'"), url, undefined("EMPTY", "empty")},
 		{"an undefined user name", auth("type = 'basic'\nusername = '${NOPE}'\npassword = '" + canary + "'"), url, undefined("NOPE", "not set")},
 		{"undefined, for another source", moonbitEntry("q", "https://other.test", "[sources.auth]\ntype = 'bearer'\ntoken = '${NOPE}'") + moonbitEntry("p", home, bearer), url, found},
-		{"no name of a variable", auth("type = 'bearer'\ntoken = '${" + canary + "}'"), url, outcome{kind: "broken", err: `reading ~/work/registry.toml: a ${…} in the login for the source "p" does not name an environment variable`}},
+		{"no name of a variable", auth("type = 'bearer'\ntoken = '${" + canary + "}'"), url, outcome{kind: "broken", err: `reading ~/proj/registry.toml: a ${…} in the login for the source "p" does not name an environment variable`}},
 
-		{"malformed", auth("type = 'bearer'\ntoken = \"" + canary), url, outcome{kind: "broken", err: "reading ~/work/registry.toml:6:26: not TOML as moonbit-registry reads it"}},
-		{"of another type", auth("type = 'bearer'\ntoken = ['" + canary + "']"), url, outcome{kind: "broken", err: "reading ~/work/registry.toml:6:9: not TOML as moonbit-registry reads it"}},
-		{"too large", strings.Repeat("\n", maxTOML+1), url, outcome{kind: "broken", err: "reading ~/work/registry.toml: it is larger than 65536 bytes, which is too long for a file of moonbit-registry"}},
+		{"malformed", auth("type = 'bearer'\ntoken = \"" + canary), url, outcome{kind: "broken", err: "reading ~/proj/registry.toml:6:26: not TOML as moonbit-registry reads it"}},
+		{"of another type", auth("type = 'bearer'\ntoken = ['" + canary + "']"), url, outcome{kind: "broken", err: "reading ~/proj/registry.toml:6:9: not TOML as moonbit-registry reads it"}},
+		{"too large", strings.Repeat("\n", maxTOML+1), url, outcome{kind: "broken", err: "reading ~/proj/registry.toml: it is larger than 65536 bytes, which is too long for a file of moonbit-registry"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			notOnWindows(t) // for the slashes in what is expected; the file is read alike
 			s := newSources(t, vars)
-			write(t, s, "work/registry.toml", tt.file)
+			write(t, s, "proj/registry.toml", tt.file)
 			expect(t, s, decodeOne(t, s, `{"source": "moonbit"}`), ask(t, tt.url), tt.want)
 		})
 	}
@@ -107,19 +107,19 @@ func TestMoonbitPlaces(t *testing.T) {
 		files        []string
 		want         outcome
 	}{
-		{"the nearest", "", []string{"work/registry.toml", "work/a/registry.toml", "registry.toml"}, outcome{values: "default=work/a/registry.toml token=work/a/registry.toml"}},
+		{"the nearest", "", []string{"proj/registry.toml", "proj/a/registry.toml", "registry.toml"}, outcome{values: "default=proj/a/registry.toml token=proj/a/registry.toml"}},
 		{"further up", "", []string{"registry.toml"}, outcome{values: "default=registry.toml token=registry.toml"}},
-		{"the rule's own", `, "path": "~/mine.toml"`, []string{"work/registry.toml", "mine.toml"}, outcome{values: "default=mine.toml token=mine.toml"}},
-		{"the rule's own is not there", `, "path": "~/mine.toml"`, []string{"work/registry.toml"}, outcome{kind: "not found", err: "~/mine.toml does not exist"}},
-		{"nowhere", "", nil, outcome{kind: "not found", err: "there is no registry.toml in ~/work/a/b or above it"}},
-		{"a directory", "", []string{"work/registry.toml/x"}, outcome{kind: "broken", err: "reading ~/work/registry.toml: it is a directory"}},
+		{"the rule's own", `, "path": "~/mine.toml"`, []string{"proj/registry.toml", "mine.toml"}, outcome{values: "default=mine.toml token=mine.toml"}},
+		{"the rule's own is not there", `, "path": "~/mine.toml"`, []string{"proj/registry.toml"}, outcome{kind: "not found", err: "~/mine.toml does not exist"}},
+		{"nowhere", "", nil, outcome{kind: "not found", err: "there is no registry.toml in ~/proj/a/b or above it"}},
+		{"a directory", "", []string{"proj/registry.toml/x"}, outcome{kind: "broken", err: "reading ~/proj/registry.toml: it is a directory"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSources(t, nil)
 			for _, name := range tt.files {
 				write(t, s, name, file(name))
 			}
-			s.Env.Dir = filepath.Join(s.Env.Home, "work", "a", "b")
+			s.Env.Dir = filepath.Join(s.Env.Home, "proj", "a", "b")
 			source := decodeOne(t, s, `{"source": "moonbit"`+tt.source+`}`)
 			if !source.(PathBound).PathBound() {
 				t.Error("it is bound to no path")
@@ -129,17 +129,17 @@ func TestMoonbitPlaces(t *testing.T) {
 	}
 	t.Run("a file that all can write", func(t *testing.T) {
 		s := newSources(t, nil)
-		if err := os.Chmod(write(t, s, "work/registry.toml", file("x")), 0o666); err != nil {
+		if err := os.Chmod(write(t, s, "proj/registry.toml", file("x")), 0o666); err != nil {
 			t.Fatal(err)
 		}
 		expect(t, s, s.Moonbit(), ask(t, url), outcome{
-			kind: "broken", err: "reading ~/work/registry.toml: every user of this machine can write it (mode 0666)", hint: "run chmod o-w ~/work/registry.toml, if what it says is yours",
+			kind: "broken", err: "reading ~/proj/registry.toml: every user of this machine can write it (mode 0666)", hint: "run chmod o-w ~/proj/registry.toml, if what it says is yours",
 		})
 	})
 	t.Run("the user's files alone", func(t *testing.T) {
 		s := newSources(t, nil)
 		s.UserOnly = true
-		write(t, s, "work/registry.toml", file("x"))
+		write(t, s, "proj/registry.toml", file("x"))
 		expect(t, s, s.Moonbit(), ask(t, url), outcome{kind: "not found", err: "moonbit-registry's registry.toml is not looked for: files of the project are not read here"})
 	})
 	t.Run("an empty path", func(t *testing.T) {

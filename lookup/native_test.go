@@ -14,10 +14,10 @@ import (
 func TestProjectFiles(t *testing.T) {
 	notOnWindows(t)
 	s := newSources(t, nil)
-	write(t, s, "work/WORKSPACE", "")
-	path := write(t, s, "work/sub/login", "x")
+	write(t, s, "proj/WORKSPACE", "")
+	path := write(t, s, "proj/sub/login", "x")
 	s.Env.Dir = filepath.Dir(path)
-	work := filepath.Join(s.Env.Home, "work")
+	work := filepath.Join(s.Env.Home, "proj")
 
 	if got := s.project(); got != work {
 		t.Errorf("the project is %s, want %s", got, work)
@@ -26,7 +26,7 @@ func TestProjectFiles(t *testing.T) {
 	if len(up) < 3 || up[0] != s.Env.Dir || up[1] != work || up[len(up)-1] != "/" {
 		t.Errorf("upward: %q", up)
 	}
-	if data, shown, found, err := s.readProject(t.Context(), path); string(data) != "x" || shown != "~/work/sub/login" || !found || err != nil {
+	if data, shown, found, err := s.readProject(t.Context(), path); string(data) != "x" || shown != "~/proj/sub/login" || !found || err != nil {
 		t.Errorf("got %q, %s, %v, %v", data, shown, found, err)
 	}
 	if err := os.Chmod(path, 0o666); err != nil {
@@ -34,7 +34,7 @@ func TestProjectFiles(t *testing.T) {
 	}
 	_, _, found, err := s.readProject(t.Context(), path)
 	if o := outcomeOf(s, nil, err); found || o != (outcome{
-		kind: "broken", err: "reading ~/work/sub/login: every user of this machine can write it (mode 0666)", hint: "run chmod o-w ~/work/sub/login, if what it says is yours",
+		kind: "broken", err: "reading ~/proj/sub/login: every user of this machine can write it (mode 0666)", hint: "run chmod o-w ~/proj/sub/login, if what it says is yours",
 	}) {
 		t.Errorf("a file that all can write: %+v", o)
 	}

@@ -94,7 +94,7 @@ func TestNetrcPlaces(t *testing.T) {
 		{"$NETRC", "", []string{".netrc", "mine"}, "~/mine", outcome{values: "default=p password=p username=mine"}},
 		{"$NETRC from the working directory", "", []string{".netrc", "mine"}, "../mine", outcome{values: "default=p password=p username=mine"}},
 		{"$NETRC is not there", "", []string{".netrc"}, "~/mine", outcome{kind: "not found", err: "~/mine does not exist"}},
-		{"$NETRC is a directory", "", []string{".netrc"}, "~/work", outcome{kind: "broken", err: "reading ~/work: it is a directory"}},
+		{"$NETRC is a directory", "", []string{".netrc"}, "~/proj", outcome{kind: "broken", err: "reading ~/proj: it is a directory"}},
 		{"the rule's own path", `, "path": "%workspace%/../own"`, []string{"own", "mine"}, "~/mine", outcome{values: "default=p password=p username=own"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -231,12 +231,10 @@ func (c *npmConfig) merge(options map[string]npmOption) {
 	}
 }
 
-// registry returns the URL of the registry that packages come from if nothing else is said; nil where it is none.
+// registry returns the URL of the registry that packages come from if nothing else is said; nil where the option is not set, or is none.
+// What npm takes then is all of a host, whose login is found anyway.
 func (c *npmConfig) registry() *url.URL {
 	text, undefined, over := npmExpand(c.options["registry"].value, c.get)
-	if text == "" {
-		text = "https://npmjs.org/"
-	}
 	l, _, ok := parseLoginURL(text)
 	if !ok || undefined != "" || over {
 		return nil

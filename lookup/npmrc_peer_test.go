@@ -112,7 +112,7 @@ func TestNpmAgrees(t *testing.T) {
 		"npm_config_" + host + "emptyenv/:_authToken": "",
 	}
 	s := newSources(t, vars)
-	write(t, s, "work/package.json", `{"name": "y", "version": "1.0.0"}`)
+	write(t, s, "proj/package.json", `{"name": "y", "version": "1.0.0"}`)
 
 	var paths []string
 	var file strings.Builder
@@ -166,7 +166,7 @@ func TestNpmAgrees(t *testing.T) {
 		paths = append(paths, "/"+name+"/x/y/x-1.0.0.tgz")
 	}
 	file.WriteString("\"" + host + "key/:_authToken\" = quoted\r\n[section]\r\n" + host + "none/:_authToken=of-a-section\n")
-	write(t, s, "work/.npmrc", file.String())
+	write(t, s, "proj/.npmrc", file.String())
 	write(t, s, ".npmrc", host+"user/:_authToken=of-the-user\n"+host+"user/x/:_authToken=longer\n"+host+"none/z/:_authToken=other\nprefix="+filepath.Join(s.Env.Home, "p")+"\n")
 	write(t, s, "p/etc/npmrc", host+"user/x/y/:_authToken=longest\n")
 

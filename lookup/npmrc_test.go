@@ -17,12 +17,12 @@ func TestNpmrc(t *testing.T) {
 	notOnWindows(t) // for the slashes in what is expected
 	token := outcome{values: "default=" + canary + " token=" + canary}
 	login := outcome{values: "default=" + canary + " password=" + canary + " username=bob"}
-	none := outcome{kind: "not found", err: "no login for npm.acme.test in ~/.npmrc; ~/work/.npmrc does not exist"}
+	none := outcome{kind: "not found", err: "no login for npm.acme.test in ~/.npmrc; ~/proj/.npmrc does not exist"}
 	undefined := func(name string) outcome {
 		return outcome{kind: "broken", err: "reading ~/.npmrc:1: " + name + " is not set", hint: "export " + strings.TrimPrefix(name, "$") + ", or write ${NAME?} for a variable that may be absent"}
 	}
 	bare := func(where string) outcome {
-		return outcome{kind: "not found", err: "no login for npm.acme.test in ~/.npmrc; ~/work/.npmrc does not exist; ~/.npmrc:" + where + " without a host, which npm does not use (npm config fix puts it right)"}
+		return outcome{kind: "not found", err: "no login for npm.acme.test in ~/.npmrc; ~/proj/.npmrc does not exist; ~/.npmrc:" + where + " without a host, which npm does not use (npm config fix puts it right)"}
 	}
 	const host = "//npm.acme.test/"
 
@@ -84,7 +84,7 @@ func TestNpmrc(t *testing.T) {
 		{"a client certificate", "//npm.acme.test/a/:certfile=c\n//npm.acme.test/a/:keyfile=k\n" + host + ":_authToken=x", npmHost, outcome{kind: "not found", err: "~/.npmrc:1 names a client certificate for //npm.acme.test/a/, and there is no other login beside it"}},
 
 		{"a port", "//npm.acme.test:8443/:_authToken=" + canary, "https://npm.acme.test:8443/x", token},
-		{"without its port", host + ":_authToken=x", "https://npm.acme.test:8443/x", outcome{kind: "not found", err: "no login for npm.acme.test:8443 in ~/.npmrc; ~/work/.npmrc does not exist"}},
+		{"without its port", host + ":_authToken=x", "https://npm.acme.test:8443/x", outcome{kind: "not found", err: "no login for npm.acme.test:8443 in ~/.npmrc; ~/proj/.npmrc does not exist"}},
 		{"another port", "//npm.acme.test:8443/:_authToken=x", npmHost, none},
 		{"IPv6", "//[::1]:4873/:_authToken=" + canary, "http://[::1]:4873/x", token},
 		{"capitals", "//NPM.Acme.TEST/:_authToken=" + canary, "https://npm.acme.test/x", token},
@@ -92,7 +92,7 @@ func TestNpmrc(t *testing.T) {
 		{"capitals in a path", "//npm.acme.test/A/:_authToken=x", npmHost, none},
 		{"another host before it", "//evilnpm.acme.test/:_authToken=x", npmHost, none},
 		{"another host behind it", "//npm.acme.test.evil.test/:_authToken=x", npmHost, none},
-		{"a longer domain", host + ":_authToken=x", "https://npm.acme.test.evil.test/", outcome{kind: "not found", err: "no login for npm.acme.test.evil.test in ~/.npmrc; ~/work/.npmrc does not exist"}},
+		{"a longer domain", host + ":_authToken=x", "https://npm.acme.test.evil.test/", outcome{kind: "not found", err: "no login for npm.acme.test.evil.test in ~/.npmrc; ~/proj/.npmrc does not exist"}},
 		{"user info in the host", "//bob:x@npm.acme.test/:_authToken=x", npmHost, none},
 		{"no host", "//:_authToken=x", npmHost, none},
 		{"all hosts of a domain", host + ":_authToken=x", "https://*.acme.test/", outcome{kind: "not found", err: "npm's logins are for one host each, not for *.acme.test"}},
@@ -139,12 +139,12 @@ func TestNpmrcPlaces(t *testing.T) {
 		userOnly     bool
 		want         outcome
 	}{
-		{name: "none", want: outcome{kind: "not found", err: "~/.npmrc and ~/work/.npmrc do not exist"}},
-		{name: "the project's first", files: []string{"work/.npmrc", ".npmrc"}, want: outcome{values: "work/.npmrc"}},
-		{name: "the user's alone", files: []string{"work/.npmrc", ".npmrc"}, userOnly: true, want: outcome{values: ".npmrc"}},
-		{name: "a variable before files", files: []string{"work/.npmrc"}, vars: map[string]string{"npm_config_" + key: "v"}, want: outcome{values: "v"}},
-		{name: "in capitals", files: []string{"work/.npmrc"}, vars: map[string]string{"NPM_CONFIG_" + key: "v"}, want: outcome{values: "v"}},
-		{name: "an empty variable", files: []string{"work/.npmrc"}, vars: map[string]string{"npm_config_" + key: ""}, want: outcome{values: "work/.npmrc"}},
+		{name: "none", want: outcome{kind: "not found", err: "~/.npmrc and ~/proj/.npmrc do not exist"}},
+		{name: "the project's first", files: []string{"proj/.npmrc", ".npmrc"}, want: outcome{values: "proj/.npmrc"}},
+		{name: "the user's alone", files: []string{"proj/.npmrc", ".npmrc"}, userOnly: true, want: outcome{values: ".npmrc"}},
+		{name: "a variable before files", files: []string{"proj/.npmrc"}, vars: map[string]string{"npm_config_" + key: "v"}, want: outcome{values: "v"}},
+		{name: "in capitals", files: []string{"proj/.npmrc"}, vars: map[string]string{"NPM_CONFIG_" + key: "v"}, want: outcome{values: "v"}},
+		{name: "an empty variable", files: []string{"proj/.npmrc"}, vars: map[string]string{"npm_config_" + key: ""}, want: outcome{values: "proj/.npmrc"}},
 		{name: "a variable in a variable", vars: map[string]string{"npm_config_" + key: "${X}", "X": "x"}, want: outcome{values: "x"}},
 		{name: "an undefined one", vars: map[string]string{"npm_config_" + key: "${X}"}, want: outcome{
 			kind: "broken", err: "reading $npm_config_//npm.acme.test/:_authToken: $X is not set", hint: "export X, or write ${NAME?} for a variable that may be absent",
@@ -155,7 +155,7 @@ func TestNpmrcPlaces(t *testing.T) {
 		{name: "the global", files: []string{"global"}, vars: map[string]string{"npm_config_globalconfig": "~/global"}, want: outcome{values: "global"}},
 		{name: "below a prefix", files: []string{"p/etc/npmrc"}, vars: map[string]string{"NPM_CONFIG_PREFIX": "~/p", "PREFIX": "/nowhere"}, want: outcome{values: "p/etc/npmrc"}},
 		{name: "below $PREFIX", files: []string{"p/etc/npmrc"}, vars: map[string]string{"PREFIX": "../p"}, want: outcome{values: "p/etc/npmrc"}},
-		{name: "a directory", files: []string{".npmrc"}, vars: map[string]string{"npm_config_userconfig": "~/work"}, want: outcome{kind: "broken", err: "reading ~/work: it is a directory"}},
+		{name: "a directory", files: []string{".npmrc"}, vars: map[string]string{"npm_config_userconfig": "~/proj"}, want: outcome{kind: "broken", err: "reading ~/proj: it is a directory"}},
 		{name: "the rule's own", source: `, "path": "~/own"`, files: []string{"own", ".npmrc"}, vars: map[string]string{"npm_config_" + key: "v"}, want: outcome{values: "own"}},
 		{name: "the rule's own is not there", source: `, "path": "~/own"`, files: []string{".npmrc"}, want: outcome{kind: "not found", err: "~/own does not exist"}},
 	} {
@@ -175,7 +175,7 @@ func TestNpmrcPlaces(t *testing.T) {
 	t.Run("options of several files", func(t *testing.T) {
 		s := newSources(t, nil)
 		write(t, s, ".npmrc", "prefix=~/p\n//npm.acme.test/:username=eve\n//npm.acme.test/:_password="+b64(canary))
-		write(t, s, "work/.npmrc", "//npm.acme.test/:username=bob")
+		write(t, s, "proj/.npmrc", "//npm.acme.test/:username=bob")
 		write(t, s, "p/etc/npmrc", "//npm.acme.test/:_password="+b64("old")+"\n//npm.acme.test/a/b/:_auth="+b64("c:d"))
 		source := s.Npmrc()
 		expect(t, s, source, ask(t, "https://npm.acme.test/"), outcome{values: "default=" + canary + " password=" + canary + " username=bob"})
@@ -192,11 +192,11 @@ func TestNpmrcPlaces(t *testing.T) {
 	})
 	t.Run("a project's file that all can write", func(t *testing.T) {
 		s := newSources(t, nil)
-		if err := os.Chmod(write(t, s, "work/.npmrc", key+"=t"), 0o666); err != nil {
+		if err := os.Chmod(write(t, s, "proj/.npmrc", key+"=t"), 0o666); err != nil {
 			t.Fatal(err)
 		}
 		expect(t, s, s.Npmrc(), ask(t, npmHost), outcome{
-			kind: "broken", err: "reading ~/work/.npmrc: every user of this machine can write it (mode 0666)", hint: "run chmod o-w ~/work/.npmrc, if what it says is yours",
+			kind: "broken", err: "reading ~/proj/.npmrc: every user of this machine can write it (mode 0666)", hint: "run chmod o-w ~/proj/.npmrc, if what it says is yours",
 		})
 	})
 	t.Run("unreadable", func(t *testing.T) {

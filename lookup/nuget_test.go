@@ -53,12 +53,12 @@ func TestNuget(t *testing.T) {
 		{"the index itself", map[string]string{user: acme}, nil, index, both},
 		{"the user's other file", map[string]string{".config/NuGet/NuGet.Config": acme}, nil, url, both},
 		{"XDG", map[string]string{"xdg/NuGet/NuGet.Config": acme}, map[string]string{"XDG_CONFIG_HOME": "~/xdg"}, url, both},
-		{"the working directory's file", map[string]string{"work/nuget.config": acme}, nil, url, both},
+		{"the working directory's file", map[string]string{"proj/nuget.config": acme}, nil, url, both},
 		{"one above", map[string]string{"NuGet.config": acme}, nil, url, both},
-		{"spelled as it once was", map[string]string{"work/NuGet.Config": acme}, nil, url, both},
-		{"of two spellings one", map[string]string{"work/nuget.config": acme, "work/NuGet.Config": nugetConfig(nugetLogin("acme", "eve", "x"))}, nil, url, both},
-		{"the nearest counts", map[string]string{"work/nuget.config": nugetConfig(nugetLogin("acme", "near", "n")), "nuget.config": acme}, nil, url, login("near", "n")},
-		{"the source and its login in two files", map[string]string{"work/nuget.config": nugetConfig("", "acme "+index), "nuget.config": nugetConfig(nugetLogin("acme", "bob", canary))}, nil, url, both},
+		{"spelled as it once was", map[string]string{"proj/NuGet.Config": acme}, nil, url, both},
+		{"of two spellings one", map[string]string{"proj/nuget.config": acme, "proj/NuGet.Config": nugetConfig(nugetLogin("acme", "eve", "x"))}, nil, url, both},
+		{"the nearest counts", map[string]string{"proj/nuget.config": nugetConfig(nugetLogin("acme", "near", "n")), "nuget.config": acme}, nil, url, login("near", "n")},
+		{"the source and its login in two files", map[string]string{"proj/nuget.config": nugetConfig("", "acme "+index), "nuget.config": nugetConfig(nugetLogin("acme", "bob", canary))}, nil, url, both},
 		{"Windows lines and a byte order mark", map[string]string{user: "\xef\xbb\xbf" + strings.ReplaceAll(acme, "\n", "\r\n")}, nil, url, both},
 		{"a space in the name", map[string]string{user: nugetConfig(nugetLogin("Acme_x0020_Feed", "bob", canary), "Acme Feed "+index)}, nil, url, both},
 		{"the source's name in another case", map[string]string{user: nugetConfig(nugetLogin("acme", "bob", canary), "acme https://other.test/", "ACME "+index)}, nil, url, none},
@@ -66,9 +66,9 @@ func TestNuget(t *testing.T) {
 		{"a variable", map[string]string{user: nugetConfig(nugetLogin("acme", "%WHO%", "a%WHO%b%"), "acme "+index)}, map[string]string{"WHO": "bob"}, url, login("bob", "abobb%")},
 		{"percent signs that are no variable", map[string]string{user: nugetConfig(nugetLogin("acme", "bob", "a%nope%b"), "acme "+index)}, nil, url, login("bob", "a%nope%b")},
 		{"Basic among others", map[string]string{user: strings.ReplaceAll(acme, "</acme>", `<add key="ValidAuthenticationTypes" value="negotiate, Basic" /></acme>`)}, nil, url, both},
-		{"cleared above", map[string]string{"work/nuget.config": nugetConfig("<clear />", "clear"), "nuget.config": acme}, nil, url, none},
-		{"cleared, then added", map[string]string{"work/nuget.config": nugetConfig("", "clear", "acme "+index), "nuget.config": acme}, nil, url, both},
-		{"cleared by one further away", map[string]string{"work/nuget.config": acme, "nuget.config": nugetConfig("<clear />", "clear")}, nil, url, both},
+		{"cleared above", map[string]string{"proj/nuget.config": nugetConfig("<clear />", "clear"), "nuget.config": acme}, nil, url, none},
+		{"cleared, then added", map[string]string{"proj/nuget.config": nugetConfig("", "clear", "acme "+index), "nuget.config": acme}, nil, url, both},
+		{"cleared by one further away", map[string]string{"proj/nuget.config": acme, "nuget.config": nugetConfig("<clear />", "clear")}, nil, url, both},
 		{"a port", map[string]string{user: nugetConfig(nugetLogin("acme", "bob", canary), "acme https://nuget.acme.test:8443/v3/index.json")}, nil, "https://nuget.acme.test:8443/v3/x", both},
 		{"upper case", map[string]string{user: nugetConfig(nugetLogin("acme", "bob", canary), "acme HTTPS://NuGet.ACME.test:443/nuget/v3/Index.JSON")}, nil, url, both},
 		{"IPv6", map[string]string{user: nugetConfig(nugetLogin("acme", "bob", canary), "acme http://[::1]:5000/v3/index.json")}, nil, "http://[::1]:5000/v3/x", both},
@@ -86,7 +86,7 @@ func TestNuget(t *testing.T) {
 		{"no user name in it", nil, map[string]string{"VSS_NUGET_EXTERNAL_FEED_ENDPOINTS": strings.ReplaceAll(endpoints, `"username": "bob", `, "")}, url, login("VssSessionToken", canary)},
 		{"the variable before the file", map[string]string{user: nugetConfig(nugetLogin("acme", "eve", "x"), "acme "+index)}, map[string]string{"VSS_NUGET_EXTERNAL_FEED_ENDPOINTS": endpoints}, url, both},
 		{"a source's variable", map[string]string{user: nugetConfig(nugetLogin("acme", "eve", "x"), "acme "+index)}, map[string]string{"NuGetPackageSourceCredentials_acme": " username=bob; PASSWORD=" + canary + ";ValidAuthenticationTypes=basic"}, url, both},
-		{"a project's source's variable", map[string]string{"work/nuget.config": nugetConfig("", "acme "+index)}, map[string]string{"NuGetPackageSourceCredentials_acme": "Username=bob;Password=" + canary}, url, both},
+		{"a project's source's variable", map[string]string{"proj/nuget.config": nugetConfig("", "acme "+index)}, map[string]string{"NuGetPackageSourceCredentials_acme": "Username=bob;Password=" + canary}, url, both},
 		{"semicolons in the password", map[string]string{user: nugetConfig("", "acme "+index)}, map[string]string{"NuGetPackageSourceCredentials_acme": "Username=bob;Password=a;b"}, url, login("bob", "a;b")},
 
 		{"none", nil, nil, url, outcome{kind: "not found", err: "there is no login of NuGet's: no nuget.config in the working directory or above it, nor ~/.nuget/NuGet/NuGet.Config, nor ~/.config/NuGet/NuGet.Config"}},
@@ -103,11 +103,11 @@ func TestNuget(t *testing.T) {
 		{"without Basic", map[string]string{user: strings.ReplaceAll(acme, "</acme>", `<add key="ValidAuthenticationTypes" value="negotiate" /></acme>`)}, nil, url, outcome{kind: "not found", err: `NuGet's login for "acme" is for authentication types without Basic`}},
 		{
 			"a project that points a login of the user's elsewhere",
-			map[string]string{user: acme, "work/nuget.config": nugetConfig("", "acme https://evil.test/v3/index.json")},
+			map[string]string{user: acme, "proj/nuget.config": nugetConfig("", "acme https://evil.test/v3/index.json")},
 			nil, "https://evil.test/v3/x",
-			outcome{kind: "not found", err: `the login "acme" in ~/.nuget/NuGet/NuGet.Config is not used for the server that ~/work/nuget.config gives that name to; name the source in ~/.nuget/NuGet/NuGet.Config too`},
+			outcome{kind: "not found", err: `the login "acme" in ~/.nuget/NuGet/NuGet.Config is not used for the server that ~/proj/nuget.config gives that name to; name the source in ~/.nuget/NuGet/NuGet.Config too`},
 		},
-		{"a project that names the user's source again", map[string]string{user: acme, "work/nuget.config": nugetConfig("", "clear", "acme https://nuget.acme.test/nuget/v2")}, nil, url, both},
+		{"a project that names the user's source again", map[string]string{user: acme, "proj/nuget.config": nugetConfig("", "clear", "acme https://nuget.acme.test/nuget/v2")}, nil, url, both},
 
 		{"an undefined variable", map[string]string{user: nugetConfig(nugetLogin("acme", "bob", "%NOPE%"), "acme "+index)}, nil, url, outcome{kind: "broken", err: "reading NuGet's configuration: ~/.nuget/NuGet/NuGet.Config:4: %NOPE% stands for the environment variable NOPE, which is not set", hint: "set the environment variable NOPE"}},
 		{"encrypted", map[string]string{user: strings.ReplaceAll(acme, "ClearTextPassword", "Password")}, nil, url, outcome{
@@ -141,7 +141,7 @@ func TestNugetOfTheUser(t *testing.T) {
 	config := func(user string) string {
 		return nugetConfig(nugetLogin("acme", user, "p"), "acme https://nuget.acme.test/v3/index.json")
 	}
-	write(t, s, "work/nuget.config", config("project"))
+	write(t, s, "proj/nuget.config", config("project"))
 	write(t, s, ".nuget/NuGet/NuGet.Config", config("user"))
 	write(t, s, "own.config", config("own"))
 	q := ask(t, "https://nuget.acme.test/v3/x")

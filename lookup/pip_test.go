@@ -144,7 +144,7 @@ func TestPipPlaces(t *testing.T) {
 		{"its own before the virtual environment's", []string{site, own}, map[string]string{"VIRTUAL_ENV": "HOME/venv", "PIP_CONFIG_FILE": "HOME/own.conf"}, outcome{values: own}},
 		{"its own is not there", []string{system, user}, ownVar, outcome{values: user}},
 		{"no files", []string{system, user}, map[string]string{"PIP_CONFIG_FILE": os.DevNull}, outcome{kind: "not found", err: "no login for pip.acme.test in pip's and uv's variables"}},
-		{"a directory", nil, map[string]string{"PIP_CONFIG_FILE": "HOME/work"}, outcome{kind: "broken", err: "reading ~/work: it is a directory"}},
+		{"a directory", nil, map[string]string{"PIP_CONFIG_FILE": "HOME/proj"}, outcome{kind: "broken", err: "reading ~/proj: it is a directory"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			vars := map[string]string{}

@@ -60,7 +60,7 @@ func TestUserOnly(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSources(t, map[string]string{tt.variable: tt.value})
-			write(t, s, "work/"+tt.file, tt.content)
+			write(t, s, "proj/"+tt.file, tt.content)
 			t.Chdir(s.Env.Dir)
 			source := decodeOne(t, s, `{"source": `+tt.source+`}`)
 			values, err := source.Lookup(t.Context(), ask(t, "https://files.test/a"))

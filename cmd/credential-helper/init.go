@@ -120,11 +120,15 @@ type proposal struct {
 
 type proposedHost struct{ host, place, what string }
 
-// publicHosts serve everybody without a login.
-var publicHosts = []string{
-	"bcr.bazel.build", "mirror.bazel.build", "releases.bazel.build", "npmjs.org", "registry.yarnpkg.com", "crates.io", "index.crates.io", "static.crates.io", "static.rust-lang.org",
-	"pypi.org", "files.pythonhosted.org", "repo1.maven.org", "repo.maven.apache.org", "maven.google.com", "dl.google.com", "go.dev", "golang.org", "rubygems.org", "repo.packagist.org",
-	"api.nuget.org", "nodejs.org", "pkg.julialang.org", "storage.googleapis.com",
+// publicDomains are those of servers that everybody may read. All hosts below one count.
+var publicDomains = []string{
+	"bazel.build", "npmjs.org", "yarnpkg.com", "crates.io", "static.rust-lang.org", "pypi.org", "pythonhosted.org", "maven.org", "maven.apache.org",
+	"maven.google.com", "dl.google.com", "go.dev", "golang.org", "rubygems.org", "packagist.org", "api.nuget.org", "nodejs.org", "pkg.julialang.org", "storage.googleapis.com",
+}
+
+// servesAll reports whether a host serves everybody without a login.
+func servesAll(host string) bool {
+	return slices.ContainsFunc(publicDomains, func(domain string) bool { return host == domain || strings.HasSuffix(host, "."+domain) })
 }
 
 // propose finds out what init would change.
@@ -176,7 +180,7 @@ func byHost(all []hosts.Found) [][]hosts.Found {
 // proposeHost says what serves a host. ours is true where Bazel is to ask this program for it, and rules are those that are missing.
 func (a *app) proposeHost(ctx context.Context, group []hosts.Found, routes *config.Routes, kinds config.Kinds) (what string, rules []guessedRule, ours bool) {
 	first := group[0].URL
-	if slices.Contains(publicHosts, first.Hostname()) {
+	if servesAll(first.Hostname()) {
 		return "left out: everybody may read there", nil, false
 	}
 	if rule := routes.Match(first); rule != nil {
