@@ -312,19 +312,24 @@ func TestStoppedAgent(t *testing.T) {
 	}
 	slices.Sort(extra)
 	t.Logf("a stopped agent costs a get %s (median of %d; aim 200 ms)", extra[len(extra)/2].Round(time.Millisecond), len(extra))
-	// Who does not give up waits for as long as an agent may be busy. The figures above are for reading, on a quiet machine.
-	if extra[len(extra)/2] > 1500*time.Millisecond {
+	if extra[len(extra)/2] > 400*time.Millisecond {
 		t.Errorf("a stopped agent costs a get %s", extra)
 	}
 
-	start := time.Now()
-	c.plain().storm(repeat(20, c.url("team/app"))...).answered(0)
-	without := time.Since(start)
-	start = time.Now()
-	c.storm(repeat(20, c.url("team/app"))...).answered(0)
-	more := time.Since(start) - without
-	t.Logf("it costs 20 gets at once %s more than %s", more.Round(time.Millisecond), without.Round(time.Millisecond))
-	if more > 1500*time.Millisecond {
+	// Of three rounds too the median: one alone measures what else the machine does.
+	var mores []time.Duration
+	for range 3 {
+		start := time.Now()
+		c.plain().storm(repeat(20, c.url("team/app"))...).answered(0)
+		without := time.Since(start)
+		start = time.Now()
+		c.storm(repeat(20, c.url("team/app"))...).answered(0)
+		mores = append(mores, time.Since(start)-without)
+		t.Logf("it costs 20 gets at once %s more than %s", mores[len(mores)-1].Round(time.Millisecond), without.Round(time.Millisecond))
+	}
+	slices.Sort(mores)
+	more := mores[1]
+	if more > 400*time.Millisecond {
 		t.Errorf("a stopped agent costs 20 gets at once %s", more)
 	}
 	if !alive(pid) {
@@ -352,7 +357,7 @@ func TestStoppedInMidStorm(t *testing.T) {
 	s.answered(1)
 	took := time.Since(start)
 	t.Logf("the others took %s", took.Round(time.Millisecond))
-	if took > 4*time.Second { // who has no patience with the agent waits 6 s
+	if took > 800*time.Millisecond {
 		t.Errorf("the others took %s", took)
 	}
 }
