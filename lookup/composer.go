@@ -21,10 +21,7 @@ import (
 // PATH is subject to prefix expansion, and that file alone is read; without it the places are Composer's own.
 func decodeComposer(s *Sources, o *strictjson.Object) Source {
 	c := composer{Sources: s}
-	o.String("path", &c.path)
-	if o.Has("path") && c.path == "" {
-		o.Failf("path", `"path" is empty; leave it out to read Composer's own files`)
-	}
+	decodePath(o, &c.path, "Composer's own files")
 	return c
 }
 
@@ -351,7 +348,7 @@ func (c composer) gitlabOAuth(e composerEntry) (Values, error) {
 		}
 		return true
 	})
-	if at <= 0 || at > maxUnix {
+	if at <= 0 || at > lastSecond {
 		return values, nil
 	}
 	expires := time.Unix(at, 0)
@@ -361,9 +358,6 @@ func (c composer) gitlabOAuth(e composerEntry) (Values, error) {
 	values.SetExpiry(expires)
 	return values, nil
 }
-
-// maxUnix is the last second of the year 9999, in seconds since 1970: RFC 3339 has no later one.
-const maxUnix = 253402300799
 
 // customHeaders reads a list of headers, each "Name: value".
 func (c composer) customHeaders(e composerEntry) (Values, error) {

@@ -22,10 +22,7 @@ const moonbitFile = "registry.toml"
 // without it the file is the nearest registry.toml, in the working directory or above it.
 func decodeMoonbit(s *Sources, o *strictjson.Object) Source {
 	m := moonbit{Sources: s}
-	o.String("path", &m.path)
-	if o.Has("path") && m.path == "" {
-		o.Failf("path", `"path" is empty; leave it out to read the nearest %s`, moonbitFile)
-	}
+	decodePath(o, &m.path, "the nearest "+moonbitFile)
 	return m
 }
 

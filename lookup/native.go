@@ -11,11 +11,20 @@ import (
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/strictjson"
 	"github.com/fe055d52/credential-helper/internal/trace"
 )
 
 // maxNative is the size in bytes above which a file is not taken for one that a package manager keeps its logins in.
 const maxNative = 1 << 20
+
+// decodePath reads the key "path" of a source, which may be left out: then usual is read.
+func decodePath(o *strictjson.Object, path *string, usual string) {
+	o.String("path", path)
+	if o.Has("path") && *path == "" {
+		o.Failf("path", `"path" is empty; leave it out to read %s`, usual)
+	}
+}
 
 // readNative reads a file in which another tool keeps its logins. shown is the path as people write it, for errors.
 // found is false where the file does not exist, or there is nothing that could hold it.

@@ -27,11 +27,8 @@ const maxNetrc = 256 << 10
 // and its password would go to every host that a rule covers.
 func decodeNetrc(s *Sources, o *strictjson.Object) Source {
 	n := netrcFile{Sources: s}
-	o.String("path", &n.path)
+	decodePath(o, &n.path, "$NETRC or ~/.netrc")
 	o.Bool("use_default", &n.useDefault)
-	if o.Has("path") && n.path == "" {
-		o.Failf("path", `"path" is empty; leave it out to read $NETRC or ~/.netrc`)
-	}
 	return n
 }
 

@@ -19,10 +19,7 @@ import (
 // With it, that file is read, and no other and no variable of npm's.
 func decodeNpmrc(s *Sources, o *strictjson.Object) Source {
 	n := npmrc{Sources: s}
-	o.String("path", &n.path)
-	if o.Has("path") && n.path == "" {
-		o.Failf("path", `"path" is empty; leave it out to read npm's variables and files`)
-	}
+	decodePath(o, &n.path, "npm's variables and files")
 	return n
 }
 

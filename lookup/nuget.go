@@ -18,10 +18,7 @@ import (
 // PATH is subject to prefix expansion, and that file alone is read; without it the files are NuGet's own.
 func decodeNuget(s *Sources, o *strictjson.Object) Source {
 	n := nuget{Sources: s}
-	o.String("path", &n.path)
-	if o.Has("path") && n.path == "" {
-		o.Failf("path", `"path" is empty; leave it out to read NuGet's own files`)
-	}
+	decodePath(o, &n.path, "NuGet's own files")
 	return n
 }
 

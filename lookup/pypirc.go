@@ -15,10 +15,7 @@ import (
 // With it, that file is read, and no other and no variable of twine's.
 func decodePypirc(s *Sources, o *strictjson.Object) Source {
 	p := pypirc{Sources: s}
-	o.String("path", &p.path)
-	if o.Has("path") && p.path == "" {
-		o.Failf("path", `"path" is empty; leave it out to read twine's variables and ~/.pypirc`)
-	}
+	decodePath(o, &p.path, "twine's variables and ~/.pypirc")
 	return p
 }
 

@@ -273,9 +273,7 @@ func (r *checkReport) suggest(u *url.URL, without probe.Answer) {
 // write prints the report.
 func (r *checkReport) write(w io.Writer, asJSON bool) error {
 	if asJSON {
-		e := json.NewEncoder(w)
-		e.SetEscapeHTML(false)
-		return e.Encode(r)
+		return writeJSON(w, r)
 	}
 	var b strings.Builder
 	line := func(label, format string, args ...any) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -83,9 +82,7 @@ func (a *app) doctor(args []string) error {
 		}
 	}
 	if l.has("json") {
-		out := json.NewEncoder(a.stdout)
-		out.SetEscapeHTML(false)
-		err = out.Encode(d)
+		err = writeJSON(a.stdout, d)
 	} else {
 		_, err = fmt.Fprint(a.stdout, d.show(a.style(a.stdout)))
 	}

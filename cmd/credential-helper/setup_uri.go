@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -344,9 +343,7 @@ func (a *app) nameForBazel(workspace string) (string, error) {
 // write prints the report.
 func (r *setupReport) write(w io.Writer, asJSON bool) error {
 	if asJSON {
-		e := json.NewEncoder(w)
-		e.SetEscapeHTML(false)
-		return e.Encode(r)
+		return writeJSON(w, r)
 	}
 	var b strings.Builder
 	line := func(label, format string, args ...any) {
