@@ -296,7 +296,8 @@ func (m maven) interpolate(shown string, e *element, text string) (string, error
 		case name == "user.home":
 			b.variable(m.Env.Home)
 		default:
-			return "", helpers.WithHint(fmt.Errorf("%s:%d: ${%s} is a property that only Maven knows", shown, e.line, name), "write ${env.NAME}")
+			// It is not quoted: it may be a part of a password that was never meant to be expanded.
+			return "", helpers.WithHint(fmt.Errorf("%s:%d: the ${…} there is a property that only Maven knows", shown, e.line), "write ${env.NAME}")
 		}
 	}
 }
