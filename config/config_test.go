@@ -66,6 +66,7 @@ func TestParseErrors(t *testing.T) {
 		{"URL as host", `{"urls": [{"host": "https://a.test/", "helper": "fake"}]}`, `f:1:20: "host" takes a host like "example.com" or "*.example.com", not "https://a.test/"; a path goes into "path"`},
 		{"user info in the host", `{"urls": [{"host": "bob@a.test", "helper": "fake"}]}`, `f:1:20: "host" takes a host like "example.com" or "*.example.com", not "bob@a.test"`},
 		{"international host", `{"urls": [{"host": "ä.test", "helper": "fake"}]}`, `f:1:20: "host" is not ASCII; write the international name "ä.test" in its xn-- form`},
+		{"letter that is i in lower case", `{"urls": [{"host": "gİthub.test", "helper": "fake"}]}`, `f:1:20: "host" is not ASCII; write the international name "gİthub.test" in its xn-- form`},
 		{"path without slash", `{"urls": [{"host": "a.test", "path": "x/*", "helper": "fake"}]}`, `f:1:38: "x/*" can never match: every path begins with "/"; write "/x/*", or "*x/*" for any path that ends so`},
 		{"host of another type", `{"urls": [{"host": ["a.test"], "helper": "fake"}]}`, `f:1:20: "host" takes a string, not an array`},
 		{"urls of another type", `{"urls": {}}`, `f:1:10: "urls" takes an array of objects, not an object`},

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 )
 
 // A host is a pattern for hosts, spelled as [helpers.ParseRequest] spells them.
@@ -19,7 +20,7 @@ type host struct {
 
 // parseHost reads a pattern. problem says why no URL's host could match it.
 func parseHost(pattern string) (h host, problem string) {
-	pattern = strings.ToLower(pattern)
+	pattern = ascii.Lower(pattern)
 	switch {
 	case strings.Contains(pattern, "/"):
 		return host{}, fmt.Sprintf(`"host" takes a host like "example.com" or "*.example.com", not %q; a path goes into "path"`, pattern)

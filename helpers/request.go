@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/fe055d52/credential-helper/internal/ascii"
 )
 
 // A Request asks for what a URL's server wants. [ParseRequest] makes it.
@@ -141,7 +143,7 @@ func NormalizeName(name string) (string, error) {
 		}
 		return "[" + addr.String() + "]", nil
 	}
-	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	name = strings.TrimSuffix(ascii.Lower(name), ".")
 	return name, checkName(name)
 }
 

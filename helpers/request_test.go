@@ -71,6 +71,8 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"query at the host", "https://github.com?@evil.test/", "an @ behind its host"},
 		{"international", "https://exämple.com/", "not ASCII"},
 		{"homograph", "https://gіthub.com/", "not ASCII"},
+		{"letter that is i in lower case", "https://gİthub.com/", "not ASCII"},
+		{"letter that is k in lower case", "https://\u212aernel.example.com/", "not ASCII"},
 		{"encoded international", "https://%C3%A4.com/", "not ASCII"},
 		{"encoded host", "https://%67ithub.com/", "does not parse"},
 		{"encoded dot", "https://github%2ecom/", "does not parse"},
