@@ -146,6 +146,12 @@ func Proxies(e *env.Env, files []config.File, proxy func(*http.Request) (*url.UR
 			f.warn(fmt.Sprintf("$%s and $%s differ: this program takes the first, others take the second", pair[0], pair[1]), "give both one value")
 		}
 	}
+	for _, name := range []string{"ALL_PROXY", "all_proxy"} {
+		if e.Var(name) != "" && e.Var("HTTPS_PROXY") == "" && e.Var("https_proxy") == "" {
+			f.warn(fmt.Sprintf("$%s names a proxy for other programs (curl, git); this one and Bazel do not read it", name), "if the proxy is needed: export HTTPS_PROXY=\"$"+name+"\"")
+			break
+		}
+	}
 	if len(set) == 0 {
 		if len(f) == 0 {
 			f.ok("no proxy is set")

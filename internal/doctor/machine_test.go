@@ -258,6 +258,8 @@ func TestProxies(t *testing.T) {
 		},
 		{name: "all direct", vars: []string{"HTTPS_PROXY", "socks5://proxy.test"}, rules: rules[:1], want: []string{"ok $HTTPS_PROXY is socks5://proxy.test; no host of your rules goes through it"}},
 		{name: "bad", vars: []string{"HTTPS_PROXY", "http://user:1234/" + canary + "@proxy.test"}, want: []string{"broken $HTTPS_PROXY does not name a proxy, and is not used → …"}},
+		{name: "for other programs", vars: []string{"all_proxy", "socks5://u:" + canary + "@proxy.test"}, want: []string{"warning $all_proxy names a proxy for other programs (curl, git); this one and Bazel do not read it → …"}},
+		{name: "for others too", vars: []string{"ALL_PROXY", "http://proxy.test", "https_proxy", "http://proxy.test"}, rules: rules[:1], want: []string{"ok $https_proxy is http://proxy.test; no host of your rules goes through it"}},
 		{name: "of another scheme", vars: []string{"HTTPS_PROXY", "ftp://" + canary}, want: []string{"broken $HTTPS_PROXY does not name a proxy, and is not used → …"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
