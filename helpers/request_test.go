@@ -71,8 +71,15 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"query at the host", "https://github.com?@evil.test/", "an @ behind its host"},
 		{"international", "https://exämple.com/", "not ASCII"},
 		{"homograph", "https://gіthub.com/", "not ASCII"},
-		{"letter that is i in lower case", "https://gİthub.com/", "not ASCII"},
-		{"letter that is k in lower case", "https://\u212aernel.example.com/", "not ASCII"},
+		{"a capital that becomes ASCII", "https://g\u0130thub.com/", "not ASCII"},
+		{"a capital that becomes ASCII, alone", "g\u0130thub.com", "not ASCII"},
+		{"a capital that becomes ASCII, encoded", "https://g%C4%B0thub.com/", "not ASCII"},
+		{"the Kelvin sign", "https://doc\u212aer.io/", "not ASCII"},
+		{"the long s", "https://regi\u017ftry.test/", "not ASCII"},
+		{"a dotless i", "https://g\u0131thub.com/", "not ASCII"},
+		{"full width", "https://\uff47ithub.com/", "not ASCII"},
+		{"an ideographic full stop", "https://github\u3002com/", "not ASCII"},
+		{"a soft hyphen", "https://git\u00adhub.com/", "not ASCII"},
 		{"encoded international", "https://%C3%A4.com/", "not ASCII"},
 		{"encoded host", "https://%67ithub.com/", "does not parse"},
 		{"encoded dot", "https://github%2ecom/", "does not parse"},
@@ -127,7 +134,7 @@ func TestParseRequestRefuses(t *testing.T) {
 
 // FuzzParseRequest holds that what is accepted is normalized, and that no other way of parsing it leads to another host.
 func FuzzParseRequest(f *testing.F) {
-	for _, s := range []string{"https://example.com/", "ghcr.io", "https://*.a.test:8443/x?y#z", "grpc://[::1]:1/", "https://a@b/", "https://a/%2e%2e/b", "http://a.b.:80"} {
+	for _, s := range []string{"https://example.com/", "ghcr.io", "https://*.a.test:8443/x?y#z", "grpc://[::1]:1/", "https://a@b/", "https://a/%2e%2e/b", "http://a.b.:80", "https://g\u0130thub.com/", "https://doc\u212aer.io/"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
@@ -152,6 +159,9 @@ func FuzzParseRequest(f *testing.F) {
 		careless := authority[strings.LastIndexAny(authority, "@\\")+1:]
 		careless, _, _ = strings.Cut(careless, "?")
 		careless, _, _ = strings.Cut(careless, "#")
+		if strings.ContainsFunc(careless, func(r rune) bool { return r >= 0x80 || r == '%' }) {
+			t.Errorf("%q: the host is %q, and not what was written", in, u.Hostname())
+		}
 		if c, err := url.Parse("//" + careless); err != nil || !strings.EqualFold(strings.TrimSuffix(c.Hostname(), "."), u.Hostname()) && !strings.HasPrefix(u.Host, "[") {
 			t.Errorf("%q: the host is %q, and %q to a careless parser", in, u.Hostname(), careless)
 		}

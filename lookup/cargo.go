@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
@@ -121,7 +122,7 @@ func (c cargo) on(settings *cargoSettings, u *url.URL) []string {
 		key, _, _ := strings.Cut(variable, "=")
 		name, isRegistry := strings.CutPrefix(key, "CARGO_REGISTRIES_")
 		name, isIndex := strings.CutSuffix(name, "_INDEX")
-		if name = strings.ToLower(name); isRegistry && isIndex && isRegistryName(name) && name != cratesVariable(cratesIO) {
+		if name = ascii.Lower(name); isRegistry && isIndex && isRegistryName(name) && name != cratesVariable(cratesIO) {
 			settings.registry(name)
 		}
 	}
@@ -230,7 +231,7 @@ func cargoVariable(name, key string) string {
 }
 
 // cratesVariable returns a registry's name as variables have it, in lower case.
-func cratesVariable(name string) string { return strings.ToLower(strings.ReplaceAll(name, "-", "_")) }
+func cratesVariable(name string) string { return ascii.Lower(strings.ReplaceAll(name, "-", "_")) }
 
 // cargoHome returns $CARGO_HOME, or what it is where it is not set; "" where there is no home directory.
 func (s *Sources) cargoHome() string {

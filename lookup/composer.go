@@ -12,6 +12,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
@@ -217,7 +218,7 @@ func (p composerPlace) entry(section string, u *url.URL) (e composerEntry, found
 // composerHost reports whether a key of a section is for u. Composer takes GitHub's hosts for one, but for that of archives, and packagist.org's repository for its site;
 // and a GitLab may have a path behind its host, which counts for nothing.
 func composerHost(section, key string, u *url.URL) bool {
-	key = strings.ToLower(key)
+	key = ascii.Lower(key)
 	if strings.HasPrefix(section, "gitlab-") {
 		key, _, _ = strings.Cut(key, "/")
 	}

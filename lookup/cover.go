@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 )
 
 // parseServer reads a server's URL as it stands in another tool's file, in the form that a query's URL has. User info is returned apart, as it stands there.
@@ -24,7 +25,7 @@ func parseServer(raw string) (u *url.URL, user string, ok bool) {
 	}
 	path, _, _ = strings.Cut(path, "#")
 	path, _, _ = strings.Cut(path, "?")
-	r, err := helpers.ParseRequest(strings.ToLower(scheme) + "://" + host + path)
+	r, err := helpers.ParseRequest(ascii.Lower(scheme) + "://" + host + path)
 	if err != nil || helpers.Wildcard(r.URL) {
 		return nil, "", false
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
 
@@ -39,7 +40,7 @@ func RegistryName(host string) string {
 
 // canonicalRegistry is RegistryName for a host as people and programs write it into files.
 func canonicalRegistry(host string) string {
-	return RegistryName(strings.TrimSuffix(strings.ToLower(host), ":443"))
+	return RegistryName(strings.TrimSuffix(ascii.Lower(host), ":443"))
 }
 
 // splitKey returns which registry the key of a login names, and the repository or part of one to which it is limited.
@@ -53,10 +54,10 @@ func splitKey(key string) (registry, repository string) {
 	}
 	host, path, _ := strings.Cut(rest, "/")
 	switch {
-	case isURL && strings.EqualFold(scheme, "http"):
+	case isURL && ascii.EqualFold(scheme, "http"):
 		host = strings.TrimSuffix(host, ":80")
 		path = ""
-	case isURL && strings.EqualFold(scheme, "https"), path == "v1/", path == "v2/":
+	case isURL && ascii.EqualFold(scheme, "https"), path == "v1/", path == "v2/":
 		path = ""
 	case isURL:
 		return "", ""

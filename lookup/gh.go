@@ -10,9 +10,9 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/keyring"
 	"github.com/fe055d52/credential-helper/internal/redact"
@@ -27,12 +27,12 @@ import (
 // else it is in the keyring: service "gh:HOST", under the active user's name or under none.
 // It is bound to the host: it is found for that host and no other.
 func (s *Sources) GitHubCLI(host string) Source {
-	return githubCLI{env: s.Env, host: strings.ToLower(host)}
+	return githubCLI{env: s.Env, host: ascii.Lower(host)}
 }
 
 // GitHubCLIUser is like GitHubCLI, for a chain that has the keyring's entry without a name before it: it does not ask for that again.
 func (s *Sources) GitHubCLIUser(host string) Source {
-	return githubCLI{env: s.Env, host: strings.ToLower(host), userOnly: true}
+	return githubCLI{env: s.Env, host: ascii.Lower(host), userOnly: true}
 }
 
 type githubCLI struct {
@@ -131,7 +131,7 @@ func parseHosts(shown string, data []byte) (hosts map[string]hostLogin, err erro
 	hosts = make(map[string]hostLogin, len(file))
 	// Of two spellings of one host, that in lower case comes last and stands.
 	for _, host := range slices.Sorted(maps.Keys(file)) {
-		hosts[strings.ToLower(host)] = file[host]
+		hosts[ascii.Lower(host)] = file[host]
 	}
 	return hosts, nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
@@ -173,7 +174,7 @@ func parseGit(out []byte, u *url.URL, now time.Time) (Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	if attributes["protocol"] != u.Scheme || !strings.EqualFold(attributes["host"], u.Host) {
+	if attributes["protocol"] != u.Scheme || !ascii.EqualFold(attributes["host"], u.Host) {
 		return nil, errors.New("it answered for another host, or another protocol, than the one it was asked for")
 	}
 	values := Values{}

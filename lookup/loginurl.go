@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/redact"
 )
 
@@ -21,7 +22,7 @@ type loginURL struct {
 func parseLoginURL(raw string) (l loginURL, web, ok bool) {
 	raw = strings.TrimFunc(raw, pySpace)
 	scheme, rest, found := strings.Cut(raw, "://")
-	if scheme = strings.ToLower(scheme); !found || scheme != "http" && scheme != "https" {
+	if scheme = ascii.Lower(scheme); !found || scheme != "http" && scheme != "https" {
 		return loginURL{}, false, false
 	}
 	end := len(rest)

@@ -13,6 +13,7 @@ import (
 	"github.com/git-lfs/go-netrc/netrc"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
@@ -118,7 +119,7 @@ func (n netrcFile) find(shown string, data []byte, u *url.URL) (Values, error) {
 		// The library compares names as they are spelled, and lists none: each spelling that the file has is tried.
 		tried := map[string]bool{}
 		for word := range bytes.FieldsSeq(data) {
-			if !strings.EqualFold(string(word), name) || tried[string(word)] {
+			if !ascii.EqualFold(string(word), name) || tried[string(word)] {
 				continue
 			}
 			tried[string(word)] = true

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
@@ -272,7 +273,7 @@ func (c *npmConfig) find(u *url.URL) (Values, error) {
 func (c *npmConfig) paths(u *url.URL) (paths []string) {
 	for key := range c.options {
 		level, ok := strings.CutPrefix(key[:max(0, strings.LastIndexByte(key, ':'))], "//")
-		if host, path, _ := strings.Cut(level, "/"); ok && strings.EqualFold(host, u.Host) {
+		if host, path, _ := strings.Cut(level, "/"); ok && ascii.EqualFold(host, u.Host) {
 			paths = append(paths, "/"+path)
 		}
 	}
@@ -285,7 +286,7 @@ func npmCovers(level, want string) bool {
 	if i := strings.IndexByte(level[2:], '/'); i >= 0 {
 		end = 2 + i
 	}
-	rest, ok := strings.CutPrefix(want, strings.ToLower(level[:end])+level[end:])
+	rest, ok := strings.CutPrefix(want, ascii.Lower(level[:end])+level[end:])
 	return ok && end > 2 && (rest == "" || rest[0] == '/' || strings.HasSuffix(level, "/"))
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/probe"
 	"github.com/fe055d52/credential-helper/internal/redact"
 )
@@ -260,7 +261,7 @@ func (c *checker) redirect(from *url.URL, location string) (to *url.URL, shown s
 	if err != nil {
 		return bad("the redirect's target is no URL that could be asked for")
 	}
-	if c.carries(location) && !strings.EqualFold(parsed.Host, from.Host) || c.carries(parsed.Host) {
+	if c.carries(location) && !ascii.EqualFold(parsed.Host, from.Host) || c.carries(parsed.Host) {
 		return bad("the redirect would carry the login to another host")
 	}
 	req, err := helpers.ParseRequest(parsed.String())

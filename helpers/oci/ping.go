@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/httpclient"
 	"github.com/fe055d52/credential-helper/internal/owner"
 	"github.com/fe055d52/credential-helper/internal/redact"
@@ -66,7 +67,7 @@ func redirected(resp *http.Response, registry *url.URL) error {
 		return fmt.Errorf("%s without a usable location", status)
 	}
 	target := redact.Quote(to.Scheme+"://"+to.Host, maxQuoted)
-	if strings.EqualFold(to.Host, registry.Host) && to.Scheme == registry.Scheme {
+	if ascii.EqualFold(to.Host, registry.Host) && to.Scheme == registry.Scheme {
 		return helpers.WithHint(fmt.Errorf("%s to another path of the same host", status), "is %s an OCI registry?", registry.Host)
 	}
 	return helpers.WithHint(fmt.Errorf("%s to %s; a login check is not followed there", status, target), "if the registry lives there, use %s for its URLs", target)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/redact"
 )
 
@@ -138,7 +139,7 @@ func RegistryKey(registry string) (string, error) {
 	for _, version := range []string{"/v1", "/v2"} {
 		host = strings.TrimSuffix(host, version)
 	}
-	host = strings.ToLower(host)
+	host = ascii.Lower(host)
 	if strings.Contains(host, "/") {
 		return "", fmt.Errorf("%q is not a registry: docker has no store for a single repository", redact.Quote(registry, 100))
 	}

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/redact"
 )
 
@@ -73,7 +74,7 @@ func New(userAgent string) *http.Client {
 		},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			from, to := via[0].URL, req.URL
-			if from.Scheme != to.Scheme || !strings.EqualFold(from.Host, to.Host) {
+			if from.Scheme != to.Scheme || !ascii.EqualFold(from.Host, to.Host) {
 				status := 0
 				if req.Response != nil {
 					status = req.Response.StatusCode

@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/redact"
 )
 
@@ -57,7 +58,7 @@ func split(server string) (host, path string, err error) {
 	if !isURL {
 		scheme, rest = "", server
 	}
-	scheme = strings.ToLower(scheme)
+	scheme = ascii.Lower(scheme)
 	if isURL && scheme != "https" && scheme != "http" {
 		return "", "", fmt.Errorf("the server %s is not one that docker logs in to: its scheme is not http or https", redact.Quote(server, 100))
 	}
@@ -65,7 +66,7 @@ func split(server string) (host, path string, err error) {
 	if strings.ContainsAny(host, `@\`) || strings.ContainsAny(rest, "?#") || strings.Contains(rest, "://") {
 		return "", "", fmt.Errorf("the server %s has more than a host and a path", redact.Quote(server, 100))
 	}
-	host = strings.ToLower(host)
+	host = ascii.Lower(host)
 	name, port := host, ""
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
 		name, port = host[:i], host[i:]
