@@ -182,33 +182,6 @@ func checkName(name string) error {
 	return nil
 }
 
-// checkPath refuses backslashes, which are slashes to some servers, and dot segments, plain, percent-encoded (once more than they were decoded)
-// or with parameters behind them: a server may resolve them after a rule was chosen by what stands before them.
-func checkPath(path string) error {
-	backslash := strings.Contains(path, `\`)
-	for i := range len(path) {
-		if c := path[i]; c < 0x20 || c == 0x7f {
-			return fmt.Errorf("the URL's path has an encoded control character (0x%02x)", c)
-		}
-	}
-	for range 4 {
-		for seg := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
-			if name, _, _ := strings.Cut(seg, ";"); name == "." || name == ".." {
-				return errors.New("the URL's path has dot segments (. or ..); resolve them first")
-			}
-		}
-		if backslash {
-			return errors.New("the URL's path has an encoded backslash (%5c)")
-		}
-		next, err := url.PathUnescape(path)
-		if err != nil || next == path {
-			return nil
-		}
-		path = next
-	}
-	return errors.New("the URL's path is percent-encoded more than four times")
-}
-
 // HostPort returns u's host with its port always there: what a pattern with a port is compared with.
 func HostPort(u *url.URL) string {
 	if u.Port() != "" {
