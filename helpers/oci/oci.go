@@ -113,12 +113,17 @@ func (h *helper) isDocker(e lookup.Entry) bool {
 	return e.Source == h.docker
 }
 
+// Scope implements [helpers.Helper]. Docker Hub's hosts are one registry to docker's logins; a rule's own chain may have sources that tell them apart.
 func (h *helper) Scope(u *url.URL) (scope string, ok bool) {
 	t, ok := parseTarget(u)
 	if !ok {
 		return "", false
 	}
-	return t.scope(u), true
+	name := registryName(u)
+	if h.ownChain {
+		name = u.Host
+	}
+	return t.scope(u, name), true
 }
 
 // Credential walks the chain until it has a login that a registry can be given. It answers for every path of a host:
@@ -130,7 +135,7 @@ func (h *helper) Credential(ctx context.Context, u *url.URL) (helpers.Credential
 	t, _ := parseTarget(u)
 	registry := registryName(u)
 	chain := h.chainFor(registry)
-	found, err := chain.Find(ctx, lookup.Query{URL: u, Registry: registry, Repository: t.repository}, enough)
+	found, err := chain.Find(ctx, lookup.Query{URL: t.at(u), Registry: registry, Repository: t.repository}, enough)
 	if err != nil {
 		// A password alone is a login too: ghcr.io and others take any user name with a token.
 		// It counts only now, so that the chain had its chance to yield the name.

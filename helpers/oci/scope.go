@@ -134,9 +134,24 @@ func validRepository(name string) bool {
 	return true
 }
 
-// scope returns the canonical text of what an answer for t depends on.
-func (t target) scope(u *url.URL) string {
-	origin := u.Scheme + "://" + registryName(u)
+// at returns the URL at u's host that the login for t is looked up for: that of the repository, or of the registry's endpoint.
+// All URLs of one scope have it in common, so that a source whose logins are for paths has one for all of them.
+func (t target) at(u *url.URL) *url.URL {
+	path := "/"
+	switch t.kind {
+	case login:
+		path = "/v2/"
+	case catalog:
+		path = "/v2/_catalog"
+	case repository:
+		path = "/v2/" + t.repository + "/"
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: path}
+}
+
+// scope returns the canonical text of what an answer for t depends on. name is the registry's, as far as its hosts have one login.
+func (t target) scope(u *url.URL, name string) string {
+	origin := u.Scheme + "://" + name
 	switch t.kind {
 	case bare:
 		return origin + "/"
