@@ -2,6 +2,7 @@ package helpers
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func JWTExpiry(token string, received time.Time, fresh bool) (expires time.Time,
 		return time.Time{}, false
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil || !gjson.ValidBytes(payload) {
+	if err != nil || !json.Valid(payload) {
 		return time.Time{}, false
 	}
 	claims := gjson.ParseBytes(payload)

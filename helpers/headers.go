@@ -69,10 +69,31 @@ func CheckHeaderName(name string) error {
 	return nil
 }
 
+// MaxHeaderValue is the length in bytes above which a value is not sent: no server takes a header of that size, and most none of a fourth of it.
+const MaxHeaderValue = 64 << 10
+
+// CheckToken reports why token cannot stand behind "Bearer " (RFC 6750 §2.1) in a header: it is not visible ASCII, or too long.
+// A line break in it would end the header and begin another. The text of an error goes on from what names the token: "has …".
+func CheckToken(token redact.Secret) error {
+	text := token.Reveal()
+	if len(text) > MaxHeaderValue-len("Bearer ") {
+		return fmt.Errorf("is too long for a header (%d bytes)", len(text))
+	}
+	for i := range len(text) {
+		if text[i] <= 0x20 || text[i] >= 0x7f {
+			return errors.New("has characters that a header must not have (a line break?)")
+		}
+	}
+	return nil
+}
+
 // CheckHeaderValue reports why value cannot stand in a header: it has a control character, which could begin another header,
-// or is not UTF-8, which no client's protocol carries unchanged. The error does not quote it.
+// is not UTF-8, which no client's protocol carries unchanged, or is longer than any server takes. The error does not quote it.
 func CheckHeaderValue(value redact.Secret) error {
 	text := value.Reveal()
+	if len(text) > MaxHeaderValue {
+		return fmt.Errorf("the value is too long for a header (%d bytes)", len(text))
+	}
 	if !utf8.ValidString(text) {
 		return errors.New("the value is not valid UTF-8")
 	}

@@ -34,10 +34,29 @@ func TestCheckHeader(t *testing.T) {
 			t.Errorf("%q is accepted", name)
 		}
 	}
-	for value, want := range map[string]string{"a\nb": "line break", "a\rb": "line break", "a\x00b": "0x00", "a\x7f": "0x7f", "a\xff": "not valid UTF-8", "a b\tc": "", "é": ""} {
+	for value, want := range map[string]string{strings.Repeat("x", MaxHeaderValue): "", strings.Repeat("x", MaxHeaderValue+1): "too long for a header (65537 bytes)", "a\nb": "line break", "a\rb": "line break", "a\x00b": "0x00", "a\x7f": "0x7f", "a\xff": "not valid UTF-8", "a b\tc": "", "é": ""} {
 		err := CheckHeaderValue(redact.Hold(value))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%q: %v, want %q", value, err, want)
+			t.Errorf("%.40q: %v, want %q", value, err, want)
+		}
+	}
+}
+
+// TestCheckToken holds that what passes can stand behind "Bearer " in a header that is written.
+func TestCheckToken(t *testing.T) {
+	const characters = "has characters that a header must not have (a line break?)"
+	for token, want := range map[string]string{
+		"eyJ.x-y_z~+/=": "", "a\r\nX-Evil: 1": characters, "a\nb": characters, "a\x00b": characters, "a b": characters, "a\tb": characters, "é": characters, "a\x7f": characters, "a\xff": characters,
+		strings.Repeat("x", MaxHeaderValue): "is too long for a header (65536 bytes)", strings.Repeat("x", MaxHeaderValue-7): "", strings.Repeat("x", 1<<20): "is too long for a header (1048576 bytes)",
+	} {
+		err := CheckToken(redact.Hold(token))
+		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%.40q: %v, want %q", token, err, want)
+		}
+		if err == nil {
+			if err := CheckHeaderValue(redact.Hold("Bearer " + token)); err != nil {
+				t.Errorf("%.40q passes, and its header does not: %v", token, err)
+			}
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,9 +24,7 @@ const (
 
 // A statusError is an answer of the API that is not the one hoped for.
 type statusError struct {
-	status  int
-	message string // GitHub's own, fit to be shown; may be empty
-	html    bool
+	httpclient.StatusError
 	// skew is how far this machine's clock is ahead of the server's; 0 where it is not known.
 	skew time.Duration
 	// again says when to try again, where the rate limit is used up: "in 30 s", "at 12:30:00 UTC".
@@ -35,17 +32,8 @@ type statusError struct {
 }
 
 func (e *statusError) Error() string {
-	text := fmt.Sprintf("%d %s", e.status, http.StatusText(e.status))
-	if http.StatusText(e.status) == "" {
-		text = fmt.Sprintf("status %d", e.status)
-	}
-	switch {
-	case e.message != "":
-		text += ": " + e.message
-	case e.html:
-		text += ", with a web page (HTML) as its body"
-	}
-	if e.status == http.StatusUnauthorized && e.skewed() {
+	text := e.StatusError.Error()
+	if e.Status == http.StatusUnauthorized && e.skewed() {
 		direction := "ahead of"
 		if e.skew < 0 {
 			direction = "behind"
@@ -59,12 +47,12 @@ func (e *statusError) skewed() bool { return e.skew.Abs() > maxSkew }
 
 // unknownApp reports whether GitHub knows no App of that id, which it tells in the status of what is missing.
 func (e *statusError) unknownApp() bool {
-	return e.status == http.StatusNotFound && strings.Contains(e.message, "Integration not found")
+	return e.Status == http.StatusNotFound && strings.Contains(e.Message, "Integration not found")
 }
 
-// status makes a statusError of a response and closes its body. A body that cannot be read is passed over: the status says enough.
+// status makes a statusError of a response and closes its body.
 func (s *appLogin) status(resp *http.Response) *statusError {
-	e := &statusError{status: resp.StatusCode}
+	e := &statusError{}
 	now := s.app.Sources.Env.Now()
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		e.skew = now.Truncate(time.Second).Sub(date)
@@ -80,19 +68,14 @@ func (s *appLogin) status(resp *http.Response) *statusError {
 			e.again = "at " + time.Unix(reset, 0).UTC().Format("15:04:05 UTC")
 		}
 	}
-	body, _ := httpclient.ReadBody(resp)
-	if e.html = isHTML(resp, body); !e.html && gjson.ValidBytes(body) {
-		if message := gjson.GetBytes(body, "message"); message.Type == gjson.String {
-			e.message = strings.TrimRight(redact.Quote(message.Str, maxQuoted), ".")
+	e.StatusError = httpclient.ReadStatus(resp, func(body []byte) string {
+		doc, err := httpclient.ParseJSON(body)
+		if message := doc.Get("message"); err == nil && message.Type == gjson.String {
+			return strings.TrimRight(redact.Quote(message.Str, maxQuoted), ".")
 		}
-	}
+		return ""
+	})
 	return e
-}
-
-func isHTML(resp *http.Response, body []byte) bool {
-	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	start := strings.ToLower(strings.TrimSpace(string(body[:min(len(body), 64)])))
-	return media == "text/html" || strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html")
 }
 
 // unreachable is the error of a request that was not answered.
@@ -116,23 +99,23 @@ func (s *appLogin) explain(tried string, err error) error {
 func (s *appLogin) hint(e *statusError) string {
 	const page = "the installation's page (Settings, GitHub Apps, Configure)"
 	switch {
-	case e.status == http.StatusUnauthorized && e.skewed():
+	case e.Status == http.StatusUnauthorized && e.skewed():
 		return "set this machine's clock right (NTP): what an App logs in with is valid for a few minutes"
-	case e.status == http.StatusUnauthorized:
+	case e.Status == http.StatusUnauthorized:
 		return fmt.Sprintf("is the key from %s one of the GitHub App %s, and not deleted there? both stand on the App's page", s.source, s.app.id)
 	case e.unknownApp():
 		return fmt.Sprintf(`is "app_id" right (%s), and is the App of this server? its id stands on the App's page`, s.app.id)
-	case e.status == http.StatusNotFound && s.owner == "":
+	case e.Status == http.StatusNotFound && s.owner == "":
 		return `is "installation_id" right, and is the App still installed? its number is the last part of the address of ` + page
-	case e.status == http.StatusNotFound:
+	case e.Status == http.StatusNotFound:
 		return fmt.Sprintf("is the App still installed at %s?", s.owner)
 	case e.again != "":
 		return "the rate limit is used up; try again " + e.again
-	case strings.Contains(e.message, "suspended"):
+	case strings.Contains(e.Message, "suspended"):
 		return "an owner of the account lifts that on " + page
-	case e.status == http.StatusForbidden, e.status == http.StatusUnprocessableEntity:
+	case e.Status == http.StatusForbidden, e.Status == http.StatusUnprocessableEntity:
 		return `a token can have no more than its installation: compare "repositories" and "permissions" in the rule with ` + page
-	case e.status >= 500:
+	case e.Status >= 500:
 		return "the server is in trouble; try again later"
 	}
 	return "this is no answer that GitHub's API gives; does a proxy stand before it?"

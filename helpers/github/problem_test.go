@@ -127,6 +127,12 @@ func TestAppErrors(t *testing.T) {
 		{"an array", byID, minting(registrytest.Status(201, `["x"]`)), `the answer holds no "token"`, ""},
 		{"token of another type", byID, minting(registrytest.Status(201, `{"token": 5}`)), `the answer holds no "token"`, ""},
 		{"token empty", byID, minting(registrytest.Status(201, `{"token": ""}`)), `the answer holds no "token"`, ""},
+		{"token that no server takes", byID, minting(registrytest.Status(201, mintBody("ghs_"+strings.Repeat("x", 1<<17), now.Add(time.Hour)))), "the answer's token is too long for a header (131076 bytes)", ""},
+		{"deeply nested answer", byID, minting(registrytest.Status(201, strings.Repeat("[", 1<<20))), "the answer is not valid JSON", ""},
+		{
+			"a number that no installation has", byOwner, func(f *forge) { f.server.SetLookup(registrytest.Status(200, `{"id":`+strings.Repeat("1", 20)+`}`)) },
+			`the answer holds no "id" that is a number`, "",
+		},
 		{"token with a line break", byID, minting(registrytest.Status(201, mintBody("ghs_canary0\r\nX-Evil: 1", now.Add(time.Hour)))), "the answer's token has characters that a header must not have (a line break?)", ""},
 		{"no expiry", byID, minting(registrytest.Status(201, `{"token": "ghs_canary0"}`)), `the answer holds no "expires_at" that is a time`, ""},
 		{"expiry not a time", byID, minting(registrytest.Status(201, `{"token": "ghs_canary0", "expires_at": "soon"}`)), `the answer holds no "expires_at" that is a time`, ""},

@@ -23,6 +23,9 @@ import (
 // maxTokenLife is the longest life of an installation token: https://docs.github.com/rest/apps/apps#create-an-installation-access-token-for-an-app
 const maxTokenLife = time.Hour
 
+// maxDigits is the length of the largest number that an installation can have: GitHub's are 64-bit.
+const maxDigits = 19
+
 // What is remembered is held in the headers of a Response.
 const (
 	tokenHeader        = "Token"
@@ -51,7 +54,7 @@ func (s *appLogin) token(ctx context.Context) (helpers.Credential, error) {
 	resp, err := s.app.Memo.Remember(ctx, q, func(ctx context.Context) (helpers.Response, error) {
 		resp, err := s.mint(ctx, installation)
 		var status *statusError
-		if s.owner == "" || !errors.As(err, &status) || status.status != http.StatusNotFound {
+		if s.owner == "" || !errors.As(err, &status) || status.Status != http.StatusNotFound {
 			return resp, err
 		}
 		// The installation may have been removed since, and made again.
@@ -147,13 +150,13 @@ func (s *appLogin) lookUp(ctx context.Context) (number string, err error) {
 		a, err = s.call(ctx, http.MethodGet, "/"+kind+"/"+s.owner+"/installation", nil, http.StatusOK)
 		var status *statusError
 		switch {
-		case errors.As(err, &status) && status.status == http.StatusNotFound && !status.unknownApp():
+		case errors.As(err, &status) && status.Status == http.StatusNotFound && !status.unknownApp():
 			continue
 		case err != nil:
 			return "", s.explain(tried, err)
 		}
 		id := gjson.GetBytes(a.body, "id")
-		if number = id.Raw; id.Type != gjson.Number || strings.Trim(number, "0123456789") != "" {
+		if number = id.Raw; id.Type != gjson.Number || strings.Trim(number, "0123456789") != "" || len(number) > maxDigits {
 			return "", fmt.Errorf(`%s: the answer holds no "id" that is a number`, tried)
 		}
 		return number, nil
@@ -201,10 +204,8 @@ func (a answer) token() (redact.Secret, time.Time, error) {
 		return redact.Secret{}, time.Time{}, errors.New(`the answer holds no "token"`)
 	}
 	token := redact.New(text.Str)
-	for i := range len(text.Str) {
-		if c := text.Str[i]; c <= 0x20 || c >= 0x7f {
-			return redact.Secret{}, time.Time{}, errors.New("the answer's token has characters that a header must not have (a line break?)")
-		}
+	if err := helpers.CheckToken(token); err != nil {
+		return redact.Secret{}, time.Time{}, fmt.Errorf("the answer's token %w", err)
 	}
 	expires, err := time.Parse(time.RFC3339, gjson.GetBytes(a.body, "expires_at").Str)
 	if err != nil {
@@ -255,11 +256,9 @@ func (s *appLogin) call(ctx context.Context, method, path string, body []byte, w
 	} else if err != nil {
 		return answer{}, s.unreachable(ctx, err)
 	}
-	switch {
-	case isHTML(resp, a.body):
+	if httpclient.IsHTML(resp, a.body) {
 		return answer{}, helpers.WithHint(errors.New("the answer is a web page (HTML)"), "does a proxy or a sign-in page stand before %s?", s.base.Host)
-	case !gjson.ValidBytes(a.body):
-		return answer{}, errors.New("the answer is not valid JSON")
 	}
-	return a, nil
+	_, err = httpclient.ParseJSON(a.body)
+	return a, err
 }

@@ -53,8 +53,8 @@ func (x *exchange) run(ctx context.Context) (t token, err error) {
 	if !errors.As(err, &posted) || !posted.fallsBack() {
 		return t, x.context(err)
 	}
-	trace.Note(ctx, "the token endpoint answers POST with %d; trying GET", posted.status)
-	trace.Tell(ctx, "exchange", "GET, %s, after POST was answered with %d", x.with(), posted.status)
+	trace.Note(ctx, "the token endpoint answers POST with %d; trying GET", posted.Status)
+	trace.Tell(ctx, "exchange", "GET, %s, after POST was answered with %d", x.with(), posted.Status)
 	if t, err = x.get(ctx); err != nil {
 		err = fmt.Errorf("%w (and before that, to a POST, %v)", err, posted)
 	}
@@ -176,7 +176,7 @@ func (e *statusError) fallsBack() bool {
 	if e.refused() {
 		return false
 	}
-	switch e.status {
+	switch e.Status {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
 		http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType, http.StatusNotImplemented:
 		return true
@@ -214,23 +214,23 @@ func (x *exchange) hint(e *statusError) string {
 		renew = "log in again: " + loginCommand(x.registry)
 	}
 	switch {
-	case x.method == methodBasic && !x.credential.IdentityToken.IsZero() && e.status < 500 && e.status != http.StatusTooManyRequests:
+	case x.method == methodBasic && !x.credential.IdentityToken.IsZero() && e.Status < 500 && e.Status != http.StatusTooManyRequests:
 		return `identity tokens are mostly taken by POST alone; try without "token_exchange_method": "basic" in the rule's config`
-	case e.refused(), e.status == http.StatusUnauthorized:
+	case e.refused(), e.Status == http.StatusUnauthorized:
 		return renew
-	case e.status == http.StatusBadRequest && x.method != methodAuto:
+	case e.Status == http.StatusBadRequest && x.method != methodAuto:
 		return `the token endpoint does not take the request; try without "token_exchange_method" in the rule's config`
-	case e.status == http.StatusBadRequest:
+	case e.Status == http.StatusBadRequest:
 		return `the token endpoint does not take the request; try "token_exchange_method": "oauth2" or "basic" in the rule's config`
-	case e.status == http.StatusForbidden && !x.credential.Anonymous():
+	case e.Status == http.StatusForbidden && !x.credential.Anonymous():
 		return "may this user read the repository? if so, " + renew
-	case e.status == http.StatusForbidden:
+	case e.Status == http.StatusForbidden:
 		return renew
-	case e.status == http.StatusNotFound, e.status == http.StatusMethodNotAllowed:
+	case e.Status == http.StatusNotFound, e.Status == http.StatusMethodNotAllowed:
 		return "the registry " + x.registry + " names a token endpoint that does not serve tokens; does a proxy stand before it?"
-	case e.status == http.StatusTooManyRequests:
+	case e.Status == http.StatusTooManyRequests:
 		return tryAgain(e)
-	case e.status >= 500:
+	case e.Status >= 500:
 		return "the token server is in trouble; " + tryAgain(e)
 	}
 	return "this is no answer that a token endpoint gives; does a proxy stand before it?"

@@ -315,8 +315,8 @@ func basic(c helpers.Credential) (redact.Secret, error) {
 // registryToken answers with a token that needs no exchange.
 func (h *helper) registryToken(c helpers.Credential) (helpers.Response, error) {
 	text := c.RegistryToken.Reveal()
-	if !sendable(text) {
-		return helpers.Response{}, fmt.Errorf("the registry token from %s has characters that a header must not have (a line break?)", c.Source)
+	if err := helpers.CheckToken(c.RegistryToken); err != nil {
+		return helpers.Response{}, fmt.Errorf("the registry token from %s %w", c.Source, err)
 	}
 	now := h.Sources.Env.Now()
 	expires, ok := helpers.JWTExpiry(text, now, false)

@@ -75,13 +75,13 @@ func redirected(resp *http.Response, registry *url.URL) error {
 
 func pingHint(e *statusError, host string) string {
 	switch {
-	case e.status == http.StatusForbidden:
+	case e.Status == http.StatusForbidden:
 		return host + " refuses this machine before any login; is a VPN, a proxy or an allowed address needed?"
-	case e.status == http.StatusNotFound:
+	case e.Status == http.StatusNotFound:
 		return "is " + host + " an OCI registry? it has no /v2/"
-	case e.status == http.StatusTooManyRequests:
+	case e.Status == http.StatusTooManyRequests:
 		return tryAgain(e)
-	case e.status >= 500:
+	case e.Status >= 500:
 		return "the registry is in trouble; " + tryAgain(e)
 	}
 	return "a registry answers 200 or 401 here; is " + host + " an OCI registry?"

@@ -3,7 +3,6 @@ package oci
 import (
 	"context"
 	"errors"
-	"fmt"
 	"mime"
 	"net/http"
 	"strings"
@@ -20,54 +19,29 @@ const maxQuoted = 200
 
 // A statusError is an answer of a server that is not the one hoped for.
 type statusError struct {
-	status     int
-	message    string // the server's own, fit to be shown; may be empty
+	httpclient.StatusError
 	code       string // the "error" of an OAuth2 answer (RFC 6749 §5.2)
-	html       bool
 	retryAfter string // fit to be shown
 }
 
-func (e *statusError) Error() string {
-	text := fmt.Sprintf("%d %s", e.status, http.StatusText(e.status))
-	if http.StatusText(e.status) == "" {
-		text = fmt.Sprintf("status %d", e.status)
-	}
-	switch {
-	case e.message != "":
-		text += ": " + e.message
-	case e.html:
-		text += ", with a web page (HTML) as its body"
-	}
-	return text
-}
-
-// readStatus makes a statusError of a response and closes its body. A body that cannot be read is passed over: the status says enough.
+// readStatus makes a statusError of a response and closes its body.
 func readStatus(resp *http.Response) *statusError {
-	e := &statusError{status: resp.StatusCode, retryAfter: redact.Quote(resp.Header.Get("Retry-After"), 40)}
-	body, _ := httpclient.ReadBody(resp)
-	if e.html = isHTML(resp, body); e.html {
-		return e
-	}
-	e.code = oauthCode(body)
-	e.message = serverMessage(body)
-	if media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); e.message == "" && media == "text/plain" {
-		e.message = redact.Quote(string(body), maxQuoted)
-	}
+	e := &statusError{retryAfter: redact.Quote(resp.Header.Get("Retry-After"), 40)}
+	e.StatusError = httpclient.ReadStatus(resp, func(body []byte) string {
+		e.code = oauthCode(body)
+		message := serverMessage(body)
+		if media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); message == "" && media == "text/plain" {
+			message = redact.Quote(string(body), maxQuoted)
+		}
+		return message
+	})
 	return e
-}
-
-func isHTML(resp *http.Response, body []byte) bool {
-	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	start := strings.ToLower(strings.TrimSpace(string(body[:min(len(body), 64)])))
-	return media == "text/html" || strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html")
 }
 
 // oauthCode returns the code of an OAuth2 error answer, and "" for any other body.
 func oauthCode(body []byte) string {
-	if !gjson.ValidBytes(body) {
-		return ""
-	}
-	if e := gjson.GetBytes(body, "error"); e.Type == gjson.String {
+	doc, err := httpclient.ParseJSON(body)
+	if e := doc.Get("error"); err == nil && e.Type == gjson.String {
 		return e.Str
 	}
 	return ""
@@ -76,10 +50,10 @@ func oauthCode(body []byte) string {
 // serverMessage returns what a server says of its error, fit to be shown: the distribution API's errors, an OAuth2 error,
 // Docker Hub's "details" or a plain "message".
 func serverMessage(body []byte) string {
-	if !gjson.ValidBytes(body) {
+	doc, err := httpclient.ParseJSON(body)
+	if err != nil {
 		return ""
 	}
-	doc := gjson.ParseBytes(body)
 	var parts []string
 	add := func(code, text gjson.Result) {
 		words := []string{}

@@ -2,12 +2,14 @@ package oci
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/httpclient"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/tidwall/gjson"
 )
@@ -31,14 +33,14 @@ type token struct {
 // "issued_at" is ignored, because the server's clock may not be ours. If the token is a JWT, its own claims count where they end its life earlier,
 // and where "expires_in" is missing, not a number or not positive. Where nothing says, it is the 60 s of the specification.
 func parseToken(resp *http.Response, body []byte, sent time.Time) (token, error) {
-	switch {
-	case isHTML(resp, body):
+	if httpclient.IsHTML(resp, body) {
 		return token{}, helpers.WithHint(errors.New("the answer is a web page (HTML), not a token"),
 			"does a proxy or a sign-in page stand before the token endpoint?")
-	case !gjson.ValidBytes(body):
-		return token{}, errors.New("the answer is not valid JSON")
 	}
-	doc := gjson.ParseBytes(body)
+	doc, err := httpclient.ParseJSON(body)
+	if err != nil {
+		return token{}, err
+	}
 	text := doc.Get("token")
 	if text.Type != gjson.String || text.Str == "" {
 		text = doc.Get("access_token")
@@ -50,8 +52,8 @@ func parseToken(resp *http.Response, body []byte, sent time.Time) (token, error)
 		return token{}, errors.New(`the answer holds no token (neither "token" nor "access_token")`)
 	}
 	secret := redact.New(text.Str)
-	if !sendable(text.Str) {
-		return token{}, errors.New("the answer's token has characters that a header must not have")
+	if err := helpers.CheckToken(secret); err != nil {
+		return token{}, fmt.Errorf("the answer's token %w", err)
 	}
 	t := token{secret: secret, expires: sent.Add(defaultLife)}
 	life, told := expiresIn(doc.Get("expires_in"))
@@ -84,15 +86,4 @@ func expiresIn(v gjson.Result) (life time.Duration, ok bool) {
 		return 0, false
 	}
 	return time.Duration(min(seconds, maxLife.Seconds()) * float64(time.Second)), true
-}
-
-// sendable reports whether text may stand in an Authorization header: visible ASCII.
-// A line break in it would end the header and begin another.
-func sendable(text string) bool {
-	for i := range len(text) {
-		if text[i] <= 0x20 || text[i] >= 0x7f {
-			return false
-		}
-	}
-	return text != ""
 }

@@ -17,6 +17,7 @@ import (
 func Diagnose(ctx context.Context, err error, host string) error {
 	var (
 		redirect *RedirectError
+		misnamed *MisnamedError
 		proxy    *ProxyError
 		cert     *tls.CertificateVerificationError
 		dns      *net.DNSError
@@ -29,6 +30,8 @@ func Diagnose(ctx context.Context, err error, host string) error {
 		return shown
 	case errors.Is(err, ErrRefused):
 		return helpers.WithHint(shown, "such addresses answer for this machine or this network; is the host %s spelled right, and what do DNS and the hosts file make of it?", host)
+	case errors.As(err, &misnamed):
+		return helpers.WithHint(shown, "what do DNS and the hosts file make of %s? write the address in its place where that is meant", misnamed.Host)
 	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
 		return helpers.WithHint(shown, "is %s reachable from here (network, VPN, HTTPS_PROXY)? CREDENTIAL_HELPER_TIMEOUT=30s would give it more time", host)
 	case errors.As(err, &cert):

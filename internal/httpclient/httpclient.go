@@ -8,22 +8,17 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/redact"
 )
-
-// MaxBody is how much of a response's body is accepted, in bytes.
-const MaxBody = 1 << 20
 
 // A RedirectError is returned where a server redirects to another origin.
 type RedirectError struct {
@@ -42,22 +37,15 @@ func (e *ProxyError) Error() string {
 	return strings.TrimSpace(fmt.Sprintf("the proxy answers %d %s", e.Status, http.StatusText(e.Status)))
 }
 
-// ErrRefused is wrapped by the error of a request to an address to which no credential is ever sent: one that [Refused] reports.
-var ErrRefused = errors.New("no credential is sent to a link-local, multicast or metadata address")
-
-// ErrBodyTooLarge is returned by ReadBody.
-var ErrBodyTooLarge = fmt.Errorf("the response is larger than %d bytes", MaxBody)
-
 // New returns a client. It follows up to three redirects within one origin and refuses all others with a [RedirectError].
 // Each request's time is bounded by its context alone. userAgent is sent with each request.
 func New(userAgent string) *http.Client {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: refuseLinkLocal}
 	return &http.Client{
 		Transport: &transport{
 			userAgent: userAgent,
 			base: &http.Transport{
 				Proxy:                  http.ProxyFromEnvironment,
-				DialContext:            dialer.DialContext,
+				DialContext:            dialer{}.DialContext,
 				TLSHandshakeTimeout:    10 * time.Second,
 				MaxResponseHeaderBytes: 256 << 10,
 				DisableCompression:     true, // a small body that unpacks to a huge one
@@ -74,12 +62,15 @@ func New(userAgent string) *http.Client {
 		},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			from, to := via[0].URL, req.URL
-			if from.Scheme != to.Scheme || !ascii.EqualFold(from.Host, to.Host) {
-				status := 0
-				if req.Response != nil {
-					status = req.Response.StatusCode
-				}
-				return &RedirectError{From: from.Scheme + "://" + from.Host, To: to.Scheme + "://" + to.Host, Status: status}
+			status := 0
+			if req.Response != nil {
+				status = req.Response.StatusCode
+			}
+			switch {
+			case to.Scheme != "https" && to.Scheme != "http": // a scheme was read in lower case, in which a secret is not recognized
+				return fmt.Errorf("%s redirects (%d) to a URL that is not of HTTP; no credential is sent there", origin(from), status)
+			case from.Scheme != to.Scheme, !ascii.EqualFold(from.Host, to.Host):
+				return &RedirectError{From: origin(from), To: origin(to), Status: status}
 			}
 			if len(via) > 3 {
 				return fmt.Errorf("%s redirects more than three times", from.Host)
@@ -88,6 +79,9 @@ func New(userAgent string) *http.Client {
 		},
 	}
 }
+
+// origin returns the scheme and the host of a URL that a server wrote, fit to be shown.
+func origin(u *url.URL) string { return redact.Quote(u.Scheme+"://"+u.Host, 200) }
 
 func http1() *http.Protocols {
 	p := new(http.Protocols)
@@ -110,64 +104,6 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.base.RoundTrip(req)
 }
 
-// refuseLinkLocal runs after name resolution and before the connection: a name that resolves to a link-local address
-// is refused like the address itself.
-func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
-	addr, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return nil // a Unix socket, or what the dialer alone understands
-	}
-	if Refused(addr.Addr()) {
-		return refused(addr.Addr())
-	}
-	return nil
-}
-
-func refused(addr netip.Addr) error { return fmt.Errorf("the address is %s: %w", addr, ErrRefused) }
-
-// Refused reports whether addr is one that no credential is ever sent to: link-local (the metadata service of most clouds is at 169.254.169.254),
-// multicast, or a metadata service at another address.
-func Refused(addr netip.Addr) bool {
-	addr = addr.Unmap().WithZone("")
-	return addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr == metadataAWS || addr == metadataAlibaba
-}
-
-// Addresses of metadata services that are not link-local.
-var (
-	metadataAWS     = netip.AddrFrom16([16]byte{0: 0xfd, 2: 0x0e, 3: 0xc2, 14: 0x02, 15: 0x54}) // fd00:ec2::254
-	metadataAlibaba = netip.AddrFrom4([4]byte{100, 100, 100, 200})
-)
-
-// ReadBody reads the body of a response, up to MaxBody, and closes it.
-func ReadBody(resp *http.Response) ([]byte, error) {
-	defer resp.Body.Close()
-	if resp.ContentLength > MaxBody {
-		return nil, ErrBodyTooLarge
-	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody+1))
-	if err != nil {
-		return nil, Explain(resp.Request.Context(), err)
-	}
-	if len(data) > MaxBody {
-		return nil, ErrBodyTooLarge
-	}
-	return data, nil
-}
-
-// Discard closes a response without looking at its body. A short one is read to its end first, so that the connection may serve again,
-// unless it is long in coming: a server that never ends it has answered all the same.
-func Discard(resp *http.Response) {
-	if resp.ContentLength >= 0 && resp.ContentLength <= 4<<10 {
-		enough := time.AfterFunc(discardTime, func() { resp.Body.Close() })
-		_, _ = io.Copy(io.Discard, resp.Body)
-		enough.Stop()
-	}
-	resp.Body.Close()
-}
-
-// discardTime is how long Discard waits for a body.
-const discardTime = 250 * time.Millisecond
-
 // Explain makes the error of a request fit to be shown: without the URL, whose query may hold a secret,
 // and with the cause where the time was up.
 func Explain(ctx context.Context, err error) error {
@@ -179,7 +115,8 @@ func Explain(ctx context.Context, err error) error {
 	if errors.As(err, &redirect) {
 		return redirect
 	}
-	if op := (*net.OpError)(nil); errors.Is(err, ErrRefused) && errors.As(err, &op) {
+	var misnamed *MisnamedError
+	if op := (*net.OpError)(nil); (errors.Is(err, ErrRefused) || errors.As(err, &misnamed)) && errors.As(err, &op) {
 		return op.Err // it was not tried: "dial" would tell otherwise
 	}
 	if ctx.Err() != nil {

@@ -48,20 +48,21 @@ func (p *Prober) ProxyFor(u *url.URL) (proxy, variable string) {
 // explain says why a request for u had no answer. reached is what it was doing in the end.
 func (p *Prober) explain(ctx context.Context, err error, u *url.URL, reached string) *Failure {
 	var (
-		proxied *httpclient.ProxyError
-		cert    *tls.CertificateVerificationError
-		alert   tls.AlertError
-		record  tls.RecordHeaderError
-		dns     *net.DNSError
-		dial    *net.OpError
-		timeout net.Error
+		proxied  *httpclient.ProxyError
+		misnamed *httpclient.MisnamedError
+		cert     *tls.CertificateVerificationError
+		alert    tls.AlertError
+		record   tls.RecordHeaderError
+		dns      *net.DNSError
+		dial     *net.OpError
+		timeout  net.Error
 	)
 	host := u.Host
 	text := httpclient.Explain(ctx, err).Error()
 	via, variable := p.ProxyFor(u)
 	byProxy := via != "" && (errors.As(err, &proxied) || errors.As(err, &dial) && dial.Op == "proxyconnect")
 	switch {
-	case errors.Is(err, httpclient.ErrRefused):
+	case errors.Is(err, httpclient.ErrRefused), errors.As(err, &misnamed):
 		return &Failure{CauseHost, text, fmt.Sprintf("is the host %s spelled right, and what do DNS and the hosts file make of it?", host)}
 	case ctx.Err() != nil, errors.As(err, &timeout) && timeout.Timeout():
 		return &Failure{
