@@ -33,8 +33,11 @@ func Load(e *env.Env, kinds Kinds, builtIn func() ([]Rule, error)) (*Routes, err
 
 // LoadUser is like Load, and does not read the workspace's file: for clients that are started from any directory,
 // which must not decide where their logins come from.
+// A file there that CREDENTIAL_HELPER_CONFIG_FILE names, with %workspace% or from the working directory, is not read either, but the user's own.
 func LoadUser(e *env.Env, kinds Kinds, builtIn func() ([]Rule, error)) (*Routes, error) {
-	return load(e, "", kinds, builtIn)
+	user := *e
+	user.UserOnly = true
+	return load(&user, "", kinds, builtIn)
 }
 
 func load(e *env.Env, workspace string, kinds Kinds, builtIn func() ([]Rule, error)) (*Routes, error) {
@@ -71,6 +74,9 @@ func sought(e *env.Env, workspace string) (paths []string, named bool, err error
 		return place.ConfigFiles(workspace, e.ConfigDir), false, nil
 	}
 	path, err := e.Expand(name)
+	if errors.Is(err, env.ErrHere) {
+		return place.ConfigFiles("", e.ConfigDir), false, nil
+	}
 	if err != nil {
 		return nil, true, fmt.Errorf("reading the config file that $%s names: %w", env.VarConfigFile, err)
 	}

@@ -125,7 +125,7 @@ func TestBundlerOfTheUser(t *testing.T) {
 	write(t, s, ".bundle/config", "BUNDLE_GEMS__ACME__TEST: \"user:p\"\n")
 	q := ask(t, "https://gems.acme.test")
 	expect(t, s, s.Bundler(), q, outcome{values: "default=p password=p username=project"})
-	s.UserOnly = true
+	s.Env.UserOnly = true
 	expect(t, s, s.Bundler(), q, outcome{values: "default=p password=p username=user"})
 	s.Env.Home = ""
 	expect(t, nil, s.Bundler(), q, outcome{kind: "not found", err: "no login for gems.acme.test in $BUNDLE_GEMS__ACME__TEST"})

@@ -64,7 +64,7 @@ func (c cargo) Name() string {
 
 // HostBound implements [Source]: a registry that the rule names may have no index on this machine,
 // and a file of the project may say of any host that the user's registry is there.
-func (c cargo) HostBound() bool { return c.registry == "" && c.UserOnly }
+func (c cargo) HostBound() bool { return c.registry == "" && c.Env.UserOnly }
 
 // PathBound implements [PathBound].
 func (c cargo) PathBound() bool { return c.registry == "" }

@@ -231,7 +231,7 @@ func TestCargoFiles(t *testing.T) {
 	})
 	t.Run("the user's files alone", func(t *testing.T) {
 		s := newSources(t, nil)
-		s.UserOnly = true
+		s.Env.UserOnly = true
 		write(t, s, "proj/.cargo/config.toml", file)
 		expect(t, s, s.Cargo(""), ask(t, url), nothing)
 		write(t, s, ".cargo/config.toml", file)

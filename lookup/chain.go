@@ -307,9 +307,6 @@ type Sources struct {
 	Stored func(ctx context.Context, server string) (username string, secret redact.Secret, err error)
 	// Client makes the requests of sources that renew a login. It refuses redirects to other origins, as that of package httpclient does.
 	Client *http.Client
-	// UserOnly says that files of the project, and of the working directory, are not read: for clients that are started from any directory,
-	// which must not decide where their logins come from.
-	UserOnly bool
 }
 
 // A decodeFunc reads a source's own keys from its object in the configuration.

@@ -125,7 +125,7 @@ func TestComposerPlaces(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			vars := map[string]string{}
 			s := newSources(t, vars)
-			s.UserOnly = tt.userOnly
+			s.Env.UserOnly = tt.userOnly
 			for name, value := range tt.vars {
 				vars[name] = strings.ReplaceAll(value, "~", s.Env.Home)
 			}
@@ -145,7 +145,7 @@ func TestComposerPlaces(t *testing.T) {
 	})
 	t.Run("no home", func(t *testing.T) {
 		s := newSources(t, nil)
-		s.Env.Home, s.UserOnly = "", true
+		s.Env.Home, s.Env.UserOnly = "", true
 		expect(t, nil, s.Composer(), ask(t, "https://composer.acme.test"), outcome{kind: "not found", err: "there is no login of Composer's: $COMPOSER_AUTH is not set, and there is no home directory"})
 	})
 	t.Run("unreadable", func(t *testing.T) {

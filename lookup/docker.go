@@ -63,6 +63,10 @@ func (d docker) Lookup(ctx context.Context, q Query) (Values, error) {
 	unavailable, podmanFile := false, false
 	var missing *programMissing
 	for _, p := range d.places() {
+		if p.data == "" && !filepath.IsAbs(p.path) { // see absolute
+			notes = append(notes, notHere(p.shown).Error())
+			continue
+		}
 		data, err := d.read(ctx, p)
 		if errors.Is(err, fs.ErrNotExist) {
 			if !p.podman {
@@ -114,10 +118,7 @@ func (d docker) places() []place {
 		if dir == "" {
 			return
 		}
-		path := filepath.Join(append([]string{dir}, elem...)...)
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(d.Env.Dir, path)
-		}
+		path := d.absolute(filepath.Join(append([]string{dir}, elem...)...))
 		places = append(places, place{shown: d.Env.Display(path), path: path, podman: podman})
 	}
 	below := func(elem ...string) string {

@@ -19,7 +19,7 @@ const maxSecretFile = 64 << 10
 
 // decodeFile reads {"source": "file", "path": PATH, "allow_world_readable": BOOL}. PATH is subject to prefix expansion.
 func decodeFile(s *Sources, o *strictjson.Object) Source {
-	f := file{env: s.Env}
+	f := file{Sources: s}
 	o.String("path", &f.path)
 	o.Bool("allow_world_readable", &f.allowWorldReadable)
 	required(o, "file", "path", f.path)
@@ -28,7 +28,7 @@ func decodeFile(s *Sources, o *strictjson.Object) Source {
 
 // file reads a secret from a file that holds nothing else. One newline at its end is not part of the secret.
 type file struct {
-	env                *env.Env
+	*Sources
 	path               string
 	allowWorldReadable bool
 }
@@ -37,12 +37,12 @@ func (f file) Name() string  { return "file " + f.path }
 func (file) HostBound() bool { return false }
 
 func (f file) Lookup(context.Context, Query) (Values, error) {
-	path, err := f.env.Expand(f.path)
+	path, err := f.expandPath(f.path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the token file %s: %w", f.path, err)
 	}
-	shown := f.env.Display(path)
-	data, info, err := f.env.ReadFile(path, maxSecretFile)
+	shown := f.Env.Display(path)
+	data, info, err := f.Env.ReadFile(path, maxSecretFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, helpers.NotFoundf("%s does not exist", shown)

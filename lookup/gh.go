@@ -117,6 +117,9 @@ func (g githubCLI) path() (string, error) {
 		dir = filepath.Join(g.env.Home, ".config", "gh")
 	}
 	if !filepath.IsAbs(dir) {
+		if g.env.UserOnly {
+			return "", notHere("the GitHub CLI's " + filepath.Join(dir, "hosts.yml"))
+		}
 		dir = filepath.Join(g.env.Dir, dir)
 	}
 	return filepath.Join(dir, "hosts.yml"), nil

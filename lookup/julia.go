@@ -171,7 +171,7 @@ func (j julia) depot() (string, error) {
 	case below && (rest == "" || os.IsPathSeparator(rest[0])):
 		first = j.home(rest)
 	case filepath.IsAbs(first):
-	case j.UserOnly:
+	case j.Env.UserOnly:
 		return "", helpers.NotFoundf("Julia's first depot is relative to the working directory ($JULIA_DEPOT_PATH), which is not looked into here")
 	default:
 		first = filepath.Join(j.Env.Dir, first)

@@ -146,8 +146,8 @@ func TestJuliaPlaces(t *testing.T) {
 		{name: "a prefix of ours is none of Julia's", vars: map[string]string{"JULIA_DEPOT_PATH": "%workdir%/x"}, files: []string{".julia"}, want: outcome{kind: "not found", err: "~/proj/%workdir%/x/servers/pkg.acme.test/auth.toml does not exist"}},
 		{name: "no depot", vars: map[string]string{"JULIA_DEPOT_PATH": ""}, files: []string{".julia"}, want: outcome{kind: "not found", err: "Julia has no depot, and so no logins: $JULIA_DEPOT_PATH is empty"}},
 		{name: "from the working directory", vars: map[string]string{"JULIA_DEPOT_PATH": "depot"}, files: []string{"proj/depot", ".julia"}, want: found("proj/depot")},
-		{name: "not from the working directory", vars: map[string]string{"JULIA_DEPOT_PATH": "depot"}, files: []string{"proj/depot", ".julia"}, modify: func(s *Sources) { s.UserOnly = true }, want: outcome{kind: "not found", err: "Julia's first depot is relative to the working directory ($JULIA_DEPOT_PATH), which is not looked into here"}},
-		{name: "the user's alone", files: []string{".julia"}, modify: func(s *Sources) { s.UserOnly = true }, want: found(".julia")},
+		{name: "not from the working directory", vars: map[string]string{"JULIA_DEPOT_PATH": "depot"}, files: []string{"proj/depot", ".julia"}, modify: func(s *Sources) { s.Env.UserOnly = true }, want: outcome{kind: "not found", err: "Julia's first depot is relative to the working directory ($JULIA_DEPOT_PATH), which is not looked into here"}},
+		{name: "the user's alone", files: []string{".julia"}, modify: func(s *Sources) { s.Env.UserOnly = true }, want: found(".julia")},
 		{name: "no home", modify: func(s *Sources) { s.Env.Home = "" }, want: outcome{kind: "not found", err: "Julia's depot cannot be found: there is no home directory"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -45,7 +45,7 @@ func (moonbit) Name() string    { return "moonbit-registry's " + moonbitFile }
 func (moonbit) PathBound() bool { return true }
 
 // HostBound implements [Source]: a file of the project may name any host for a variable of the user's.
-func (m moonbit) HostBound() bool { return m.UserOnly }
+func (m moonbit) HostBound() bool { return m.Env.UserOnly }
 
 // moonbitSource is a source in registry.toml.
 type moonbitSource struct {
@@ -132,7 +132,7 @@ func (m moonbit) read(ctx context.Context) (data []byte, shown string, err error
 			return data, shown, err
 		}
 	}
-	if m.UserOnly {
+	if m.Env.UserOnly {
 		return nil, "", helpers.NotFoundf("moonbit-registry's %s is not looked for: files of the project are not read here", moonbitFile)
 	}
 	return nil, "", helpers.NotFoundf("there is no %s in %s or above it", moonbitFile, m.Env.Display(m.Env.Dir))

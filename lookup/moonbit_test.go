@@ -138,7 +138,7 @@ func TestMoonbitPlaces(t *testing.T) {
 	})
 	t.Run("the user's files alone", func(t *testing.T) {
 		s := newSources(t, nil)
-		s.UserOnly = true
+		s.Env.UserOnly = true
 		write(t, s, "proj/registry.toml", file("x"))
 		expect(t, s, s.Moonbit(), ask(t, url), outcome{kind: "not found", err: "moonbit-registry's registry.toml is not looked for: files of the project are not read here"})
 	})

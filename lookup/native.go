@@ -70,7 +70,7 @@ func (s *Sources) readFile(ctx context.Context, path string) (data []byte, info 
 
 // project returns the directory of the project: the root of the workspace, else the working directory; "" where its files are not to be read.
 func (s *Sources) project() string {
-	if s.UserOnly {
+	if s.Env.UserOnly {
 		return ""
 	}
 	return s.Env.Workspace()
@@ -78,7 +78,7 @@ func (s *Sources) project() string {
 
 // upward returns the working directory and those above it, the nearest first; none where the project's files are not to be read.
 func (s *Sources) upward() []string {
-	if s.UserOnly || !filepath.IsAbs(s.Env.Dir) {
+	if s.Env.UserOnly || !filepath.IsAbs(s.Env.Dir) {
 		return nil
 	}
 	var dirs []string
@@ -112,25 +112,25 @@ func (s *Sources) home(elem ...string) string {
 // absolute returns a path as a tool takes it that is started in the working directory. It stays relative, and so is not read,
 // where files of that directory are not to be.
 func (s *Sources) absolute(path string) string {
-	if filepath.IsAbs(path) || s.UserOnly {
+	if filepath.IsAbs(path) || s.Env.UserOnly {
 		return filepath.Clean(path)
 	}
 	return filepath.Join(s.Env.Dir, path)
 }
 
-// expandPath is like [env.Env.Expand], for the path of a file that a rule names, or a variable.
+// expandPath is like [env.Env.Expand], for the path of a file or a program that a rule names, or a variable.
 // Where the files of the project and of the working directory are not to be read, one of these is not found.
 func (s *Sources) expandPath(path string) (string, error) {
 	expanded, err := s.Env.Expand(path)
-	if err != nil || !s.UserOnly {
-		return expanded, err
+	if errors.Is(err, env.ErrHere) {
+		return "", notHere(path)
 	}
-	elsewhere := *s.Env
-	elsewhere.Dir = ""
-	if fixed, err := elsewhere.Expand(path); err != nil || !filepath.IsAbs(fixed) || strings.HasPrefix(path, "%workspace%") {
-		return "", helpers.NotFoundf("%s is in the working directory, or in the workspace, which is not looked into here", path)
-	}
-	return expanded, nil
+	return expanded, err
+}
+
+// notHere says that a path is not looked at for a client that is started from any directory.
+func notHere(path string) error {
+	return helpers.NotFoundf("%s is in the working directory, or in the workspace, which is not looked into here", path)
 }
 
 // notThere says that none of the files that were looked for exists; without says why none was looked for.

@@ -45,7 +45,7 @@ func TestProjectFiles(t *testing.T) {
 		t.Errorf("a file that is not there: %v, %v", found, err)
 	}
 
-	s.UserOnly = true
+	s.Env.UserOnly = true
 	if s.project() != "" || s.upward() != nil {
 		t.Error("the project's files are read for a client that is started from anywhere")
 	}

@@ -52,7 +52,7 @@ func (npmrc) Name() string    { return "npm's logins" }
 func (npmrc) PathBound() bool { return true }
 
 // HostBound implements [Source]: a file of the project may name any host for a variable of the user's.
-func (n npmrc) HostBound() bool { return n.UserOnly }
+func (n npmrc) HostBound() bool { return n.Env.UserOnly }
 
 // Options that logins are made of.
 const (

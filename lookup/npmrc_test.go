@@ -161,7 +161,7 @@ func TestNpmrcPlaces(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSources(t, tt.vars)
-			s.UserOnly = tt.userOnly
+			s.Env.UserOnly = tt.userOnly
 			for _, name := range tt.files {
 				write(t, s, name, key+"="+name)
 			}
@@ -211,7 +211,7 @@ func TestNpmrcPlaces(t *testing.T) {
 	})
 	t.Run("no home", func(t *testing.T) {
 		s := newSources(t, nil)
-		s.Env.Home, s.UserOnly = "", true
+		s.Env.Home, s.Env.UserOnly = "", true
 		expect(t, nil, s.Npmrc(), ask(t, npmHost), outcome{kind: "not found", err: "no login for npm.acme.test: there is no home directory to look in"})
 	})
 	t.Run("an empty path", func(t *testing.T) {

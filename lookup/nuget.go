@@ -46,7 +46,7 @@ func (nuget) Name() string    { return "NuGet's configuration" }
 func (nuget) PathBound() bool { return true }
 
 // HostBound implements [Source]: a file of the project may name any host for a variable of the user's.
-func (n nuget) HostBound() bool { return n.UserOnly }
+func (n nuget) HostBound() bool { return n.Env.UserOnly }
 
 // A feed is a URL with a login.
 type feed struct {

@@ -147,7 +147,7 @@ func TestNugetOfTheUser(t *testing.T) {
 	q := ask(t, "https://nuget.acme.test/v3/x")
 	expect(t, s, s.Nuget(), q, outcome{values: "default=p password=p username=project"})
 	expect(t, s, decodeOne(t, s, `{"source": "nuget", "path": "~/own.config"}`), q, outcome{values: "default=p password=p username=own"})
-	s.UserOnly = true
+	s.Env.UserOnly = true
 	expect(t, s, s.Nuget(), q, outcome{values: "default=p password=p username=user"})
 	s.Env.Home = ""
 	if _, err := s.Nuget().Lookup(t.Context(), q); err == nil {

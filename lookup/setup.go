@@ -95,8 +95,8 @@ func (t template) Setup(*url.URL) []helpers.Remedy {
 // Setup implements [helpers.Guided].
 func (f file) Setup(*url.URL) []helpers.Remedy {
 	path := f.path
-	if expanded, err := f.env.Expand(path); err == nil {
-		path = f.env.Display(expanded)
+	if expanded, err := f.Env.Expand(path); err == nil {
+		path = f.Env.Display(expanded)
 	}
 	return remedy("file", "write the secret into "+path+": type or paste it, press Enter and then Ctrl-D",
 		fmt.Sprintf("(umask 077 && mkdir -p %s && cat > %s)", quotePath(filepath.Dir(path)), quotePath(path)))

@@ -1,11 +1,13 @@
 package lookup
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// TestUserOnly holds, for all sources that read other tools' files, that no file of the working directory, and none of the workspace around it, is read
+// TestUserOnly holds, for all sources that read files and run programs, that none of the working directory, and none of the workspace around it, is read or run
 // for a client that is started from any directory: also where a variable of the user's, or a rule, has a path that is relative to it.
 func TestUserOnly(t *testing.T) {
 	notOnWindows(t)
@@ -23,6 +25,9 @@ func TestUserOnly(t *testing.T) {
 		moonConfig  = "[[sources]]\nurl = \"https://files.test/\"\n[sources.auth]\ntype = \"bearer\"\ntoken = \"x\"\n"
 		netrcText   = "machine files.test login u password x\n"
 		juliaFile   = "access_token = \"x\"\n"
+		dockerFile  = `{"auths": {"files.test": {"auth": "dTp4"}}}`
+		hostsFile   = "github.com:\n  oauth_token: x\n"
+		script      = "#!/bin/sh\necho x\n"
 	)
 	nugetFile := nugetConfig(nugetLogin("a", "u", "x"), "a https://files.test/v3/index.json")
 	for _, tt := range []struct{ name, source, file, content, variable, value string }{
@@ -57,17 +62,33 @@ func TestUserOnly(t *testing.T) {
 		{"netrc", `"netrc"`, "dir/netrc", netrcText, "NETRC", "dir/netrc"},
 		{"netrc, path", `"netrc", "path": "netrc"`, "netrc", netrcText, "", ""},
 		{"Julia", `"julia"`, "dir/servers/files.test/auth.toml", juliaFile, "JULIA_DEPOT_PATH", "dir"},
+		{"Docker", `"docker"`, "dir/config.json", dockerFile, "DOCKER_CONFIG", "dir"},
+		{"podman", `"docker"`, "auth.json", dockerFile, "REGISTRY_AUTH_FILE", "auth.json"},
+		{"podman, at run time", `"docker"`, "dir/containers/auth.json", dockerFile, "XDG_RUNTIME_DIR", "dir"},
+		{"podman, XDG", `"docker"`, "dir/containers/auth.json", dockerFile, "XDG_CONFIG_HOME", "dir"},
+		{"GitHub CLI", `"github"`, "dir/hosts.yml", hostsFile, "GH_CONFIG_DIR", "dir"},
+		{"GitHub CLI, XDG", `"github"`, "dir/gh/hosts.yml", hostsFile, "XDG_CONFIG_HOME", "./dir"},
+		{"a file", `"file", "path": "token"`, "token", "x", "", ""},
+		{"a file in the workspace", `"file", "path": "%workspace%/token"`, "token", "x", "", ""},
+		{"a file in a directory for temporary files", `"file", "path": "%tmp%/token"`, "dir/token", "x", "TMPDIR", "dir"},
+		{"a program", `"command", "command": ["./dir/token"]`, "dir/token", script, "", ""},
+		{"a program in the workspace", `"command", "command": ["%workspace%/dir/token"]`, "dir/token", script, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSources(t, map[string]string{tt.variable: tt.value})
 			write(t, s, "proj/"+tt.file, tt.content)
+			if tt.content == script {
+				if err := os.Chmod(filepath.Join(s.Env.Dir, tt.file), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
 			t.Chdir(s.Env.Dir)
 			source := decodeOne(t, s, `{"source": `+tt.source+`}`)
 			values, err := source.Lookup(t.Context(), ask(t, "https://files.test/a"))
 			if err != nil || values[Default].IsZero() {
 				t.Fatalf("a client of the project finds nothing: %v", err)
 			}
-			s.UserOnly = true
+			s.Env.UserOnly = true
 			_, err = source.Lookup(t.Context(), ask(t, "https://files.test/a"))
 			switch o := outcomeOf(s, nil, err); {
 			case err == nil:
@@ -89,7 +110,7 @@ func TestProjectBindsNoHost(t *testing.T) {
 	} {
 		s := newSources(t, nil)
 		for i, userOnly := range []bool{false, true} {
-			s.UserOnly = userOnly
+			s.Env.UserOnly = userOnly
 			if got := decodeOne(t, s, `{"source": `+source+`}`).HostBound(); got != want[i] {
 				t.Errorf("%s, for the user alone: %v: bound to hosts: %v", source, userOnly, got)
 			}

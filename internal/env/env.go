@@ -53,6 +53,9 @@ type Env struct {
 	ConfigDir, CacheDir string
 	// Now is the clock.
 	Now func() time.Time
+	// UserOnly says that files of the project, and of the working directory, are not read: for clients that are started from any directory,
+	// which must not decide where their logins come from, nor which programs they run.
+	UserOnly bool
 
 	workspace *string
 
@@ -232,9 +235,25 @@ func (e *Env) cacheDir() string {
 	return e.CacheDir
 }
 
+// ErrHere is returned by Expand for a path that leads somewhere else from each directory, where that must not be.
+var ErrHere = errors.New("it is in the working directory, or in the workspace, which is not looked into here")
+
 // Expand replaces the prefix of a path: %workdir%, %workspace%, %tmp%, %cache% or ~ (alone or before a slash).
-// A relative path is taken from the working directory.
+// A relative path is taken from the working directory. Where the environment is UserOnly, it is [ErrHere], and so is one in the workspace.
 func (e *Env) Expand(path string) (string, error) {
+	expanded, err := e.expand(path)
+	if err != nil || !e.UserOnly {
+		return expanded, err
+	}
+	elsewhere := *e
+	elsewhere.Dir = ""
+	if fixed, err := elsewhere.expand(path); err != nil || !filepath.IsAbs(fixed) || strings.HasPrefix(path, "%workspace%") {
+		return "", ErrHere
+	}
+	return expanded, nil
+}
+
+func (e *Env) expand(path string) (string, error) {
 	for _, p := range []struct {
 		prefix string
 		dir    func() string
