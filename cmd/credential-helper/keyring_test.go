@@ -111,6 +111,12 @@ func TestKeyringUnlocked(t *testing.T) {
 		{args: "setup-keyring --clear test:tokens", stdout: "Cleared secret test:tokens\n"},
 		{args: "setup-keyring --clear test:tokens", code: 1, stderr: noEntry},
 		{args: "get", stdin: request, code: 1, stderr: missing},
+		// An answer that is kept goes with the entry that it was made from.
+		{args: "setup-keyring test:tokens", stdin: keyringSecret, stdout: stored},
+		{args: "get", stdin: request, stdout: bearer(keyringSecret)},
+		{args: "setup-keyring --clear test:tokens", stdout: "Cleared secret test:tokens\n"},
+		{args: "get", stdin: request, code: 1, stderr: missing},
+		{args: "get", stdin: fallback, stdout: bearer("from-variable"), env: []string{"FALLBACK=from-variable"}},
 		{
 			args: "setup-keyring --file " + file + ".gone test:tokens", code: 1,
 			stderr: "credential-helper: reading the secret from " + file + ".gone: no such file or directory\n",

@@ -80,6 +80,7 @@ func (a *app) runKeyring(l *line) error {
 		return err
 	case remove:
 		_, err := within(a, func(ctx context.Context) (struct{}, error) {
+			defer a.forgetVolatile(ctx)
 			return struct{}{}, keyring.Delete(ctx, a.env, service, account)
 		})
 		if err != nil {
