@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	gokeyring "github.com/zalando/go-keyring"
 
@@ -76,7 +77,11 @@ func systemGet(ctx context.Context, e *env.Env, service, account string) (redact
 		// The library finds an item and then reads it. One that another process replaces in between is looked for once more.
 		var err error
 		for range 3 {
-			if text, err = gokeyring.Get(service, account); !vanished(err) {
+			err = patiently(ctx, func() (err error) {
+				text, err = gokeyring.Get(service, account)
+				return err
+			})
+			if !vanished(err) {
 				return err
 			}
 		}
@@ -187,6 +192,21 @@ func run(ctx context.Context, step string, f func(context.Context) error) (err e
 	}
 }
 
+// patiently calls f, and again while the keyring is too busy to listen, until ctx ends.
+func patiently(ctx context.Context, f func() error) error {
+	for {
+		err := f()
+		if !busy(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
 func timeout(ctx context.Context) error {
 	return fmt.Errorf("the keyring did not answer in time: %w", context.Cause(ctx))
 }
@@ -200,7 +220,7 @@ func change(ctx context.Context, e *env.Env, step string, f func() error) error 
 			return err
 		}
 		locked <- err
-		return f()
+		return patiently(ctx, f)
 	})
 	if err == nil || errors.Is(err, gokeyring.ErrNotFound) {
 		return err

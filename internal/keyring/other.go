@@ -29,5 +29,6 @@ func describeFailure(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// vanished knows no such error here.
+// vanished and busy know no such error here.
 func vanished(error) bool { return false }
+func busy(error) bool     { return false }

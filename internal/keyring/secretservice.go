@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/godbus/dbus/v5"
 
@@ -39,8 +40,15 @@ func check(ctx context.Context, e *env.Env) error {
 	if address == "" {
 		return helpers.Unavailablef("there is no keyring here: no D-Bus session bus (neither $%s nor a socket $XDG_RUNTIME_DIR/bus)", varBus)
 	}
-	conn, err := dbus.Connect(address, dbus.WithContext(ctx))
-	if err != nil {
+	var conn *dbus.Conn
+	err := patiently(ctx, func() (err error) {
+		conn, err = dbus.Connect(address, dbus.WithContext(ctx))
+		return err
+	})
+	switch {
+	case err != nil && exhausted(err):
+		return fmt.Errorf("connecting to the session bus: %w", err)
+	case err != nil:
 		return helpers.Unavailablef("there is no keyring here: the session bus at %s does not answer: %s", redact.Quote(address, 200), redact.Quote(err.Error(), 200))
 	}
 	defer conn.Close()
@@ -81,7 +89,7 @@ func collectionPath(ctx context.Context, conn *dbus.Conn) (dbus.ObjectPath, erro
 	value, err := property(ctx, conn, servicePath, "org.freedesktop.Secret.Service", "Collections")
 	if err != nil {
 		var busError dbus.Error
-		if errors.As(err, &busError) && (busError.Name == "org.freedesktop.DBus.Error.ServiceUnknown" ||
+		if errors.As(err, &busError) && !exhausted(err) && (busError.Name == "org.freedesktop.DBus.Error.ServiceUnknown" ||
 			busError.Name == "org.freedesktop.DBus.Error.NameHasNoOwner" ||
 			strings.HasPrefix(busError.Name, "org.freedesktop.DBus.Error.Spawn.")) {
 			return "", helpers.Unavailablef("there is no keyring here: no Secret Service (%s) runs on the session bus", serviceName)
@@ -135,4 +143,20 @@ func vanished(err error) bool {
 		return true
 	}
 	return false
+}
+
+// busy reports whether the bus has more knocking than its queue takes (of 30 with dbus-daemon), as in a storm of builds: nobody was asked yet.
+func busy(err error) bool { return errors.Is(err, syscall.EAGAIN) }
+
+// exhausted reports whether it is for want of something else that the keyring was not asked. It is not missing then.
+func exhausted(err error) bool {
+	for _, want := range []error{syscall.EAGAIN, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS} {
+		if errors.Is(err, want) {
+			return true
+		}
+	}
+	var bus dbus.Error
+	return errors.As(err, &bus) && slices.Contains([]string{
+		"org.freedesktop.DBus.Error.LimitsExceeded", "org.freedesktop.DBus.Error.NoMemory", "org.freedesktop.DBus.Error.Spawn.ForkFailed",
+	}, bus.Name)
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -278,5 +279,74 @@ func TestSilentBus(t *testing.T) {
 	}
 	if helpers.FallsThrough(err) {
 		t.Error("a timeout falls through")
+	}
+}
+
+// TestBusyBus holds that a bus at which too many knock is waited for, and is not taken for one that is not there: a lower login would be used then, or none.
+func TestBusyBus(t *testing.T) {
+	address := &syscall.SockaddrUnix{Name: filepath.Join(t.TempDir(), "bus")}
+	open := func() int {
+		fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = syscall.Close(fd) })
+		if err := syscall.SetNonblock(fd, true); err != nil {
+			t.Fatal(err)
+		}
+		return fd
+	}
+	listener := open()
+	if err := errors.Join(syscall.Bind(listener, address), syscall.Listen(listener, 0)); err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; ; n++ {
+		if err := syscall.Connect(open(), address); errors.Is(err, syscall.EAGAIN) {
+			break
+		} else if err != nil || n == 100 {
+			t.Skipf("this system lets no queue run full: %v", err)
+		}
+	}
+	vars := map[string]string{varBus: "unix:path=" + address.Name}
+	e := &env.Env{Get: func(name string) (string, bool) { v, ok := vars[name]; return v, ok }}
+	for doing, f := range map[string]func(context.Context) error{
+		"reading service \"tokens\" from": func(ctx context.Context) error { _, err := Get(ctx, e, "tokens", ""); return err },
+		"writing service \"tokens\" to":   func(ctx context.Context) error { return Set(ctx, e, "tokens", "", redact.New(canary)) },
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		err := f(ctx)
+		cancel()
+		if want := doing + " the keyring: the keyring did not answer in time: context deadline exceeded"; err == nil || err.Error() != want || helpers.FallsThrough(err) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+// TestExhausted holds that a process which cannot connect, for want of descriptors or memory, knows nothing of the keyring.
+func TestExhausted(t *testing.T) {
+	dial := func(errno syscall.Errno) error {
+		return &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", errno)}
+	}
+	for _, tt := range []struct {
+		err  error
+		want bool
+	}{
+		{dial(syscall.EMFILE), true},
+		{dial(syscall.ENFILE), true},
+		{dial(syscall.ENOMEM), true},
+		{dial(syscall.ENOBUFS), true},
+		{dial(syscall.EAGAIN), true},
+		{dbus.Error{Name: "org.freedesktop.DBus.Error.LimitsExceeded"}, true},
+		{dbus.Error{Name: "org.freedesktop.DBus.Error.NoMemory"}, true},
+		{dbus.Error{Name: "org.freedesktop.DBus.Error.Spawn.ForkFailed"}, true},
+		{dial(syscall.ENOENT), false},
+		{dial(syscall.ECONNREFUSED), false},
+		{dial(syscall.EACCES), false},
+		{dbus.Error{Name: "org.freedesktop.DBus.Error.ServiceUnknown"}, false},
+		{errors.New("dbus: authentication failed"), false},
+	} {
+		if exhausted(tt.err) != tt.want {
+			t.Errorf("%v: %v", tt.err, !tt.want)
+		}
 	}
 }
