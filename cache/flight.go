@@ -43,6 +43,7 @@ type Shared struct {
 // Whoever gets the key's lock answers the question, the leader; who does not get it waits until it is free, and looks again.
 // The system frees the lock of a leader that dies, and the next one takes it. A leader's failure is kept for a moment,
 // for those who began to wait before it came: they fail with it, instead of repeating it one after the other.
+// That its time was up, or that it was told to end, is no such failure: the next one takes the lock.
 //
 // A key with wider scopes is answered by what is kept under any of them. The lock is that of its own scope: how far an answer holds is known when it is there.
 //
@@ -145,7 +146,11 @@ func (s *Shared) lead(ctx context.Context, key Key, ids []string, held *lock, fi
 		}
 	}
 	e, err = fill(ctx)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		// This process's time is up, or it was told to end. That says nothing of those who wait, who may have more time: the next one leads.
+		return helpers.Response{}, err
+	case err != nil:
 		s.save(ctx, key, ids, Entry{failure: tellable(err), Inputs: e.Inputs, Salt: e.Salt})
 		return helpers.Response{}, err
 	}
@@ -167,7 +172,7 @@ func (s *Shared) save(ctx context.Context, key Key, ids []string, e Entry) {
 	if !e.seal(s.now()) {
 		return
 	}
-	// A leader whose time is up still tells its failure to those who wait.
+	// A leader whose time is up still tells its answer to those who wait.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), busyPatience)
 	defer cancel()
 	at := len(key.Wider)

@@ -148,6 +148,50 @@ func TestFailureOfAnother(t *testing.T) {
 	})
 }
 
+// TestEndOfAnotherIsNotTold holds that a leader whose time is up, or that is told to end, frees the others: its end is not theirs.
+func TestEndOfAnotherIsNotTold(t *testing.T) {
+	for name, limit := range map[string]time.Duration{"less time than the others": 200 * time.Millisecond, "told to end": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			conform(t, func(t *testing.T, w *world, open func() *Shared) {
+				c := &crowd{t: t}
+				short, end := context.WithTimeout(t.Context(), limit)
+				defer end()
+				leads, ended := make(chan struct{}), make(chan error, 1)
+				leader := open()
+				go func() {
+					_, err := leader.Get(short, someKey, func(ctx context.Context) (Entry, error) {
+						close(leads)
+						<-ctx.Done()
+						return Entry{}, fmt.Errorf("asking the registry: %w", ctx.Err())
+					})
+					ended <- err
+				}()
+				<-leads
+				for range 5 {
+					c.ask(open(), someKey, func(context.Context) (Entry, error) {
+						return Entry{Response: answer("one", w.now.Add(time.Hour))}, nil
+					}, func(r helpers.Response, err error) {
+						if err != nil || textOf(r) != "Bearer one" {
+							t.Errorf("one that waited gets %q, %v", textOf(r), err)
+						}
+					})
+				}
+				c.await(5)
+				if limit == time.Hour {
+					end()
+				}
+				if err := <-ended; err == nil {
+					t.Error("the leader did not fail")
+				}
+				c.all.Wait()
+				if n := c.fills.Load(); n != 1 {
+					t.Errorf("%d of those that waited answered", n)
+				}
+			})
+		})
+	}
+}
+
 // TestWaitEnds holds that one who waits does not wait longer than he may, and keeps time for an answer of his own.
 func TestWaitEnds(t *testing.T) {
 	conform(t, func(t *testing.T, w *world, open func() *Shared) {
