@@ -62,8 +62,8 @@ type Agent struct {
 	Starting *os.File
 	// Ask finds what answers a question. ok is false where a client has to see for itself.
 	Ask func(q Question) (a Asked, ok bool)
-	// Encode writes an answer for standard output; ok is false for one that may not be used any more.
-	Encode func(helpers.Response) (text []byte, ok bool)
+	// Encode writes an answer that was made at a time for standard output; ok is false for one that may not be used any more.
+	Encode func(resp helpers.Response, made time.Time) (text []byte, ok bool)
 	// Log is told what happens, without secrets. It may be nil.
 	Log func(format string, args ...any)
 

@@ -134,7 +134,7 @@ func BenchmarkWider(b *testing.B) {
 	for _, at := range []int{0, 7, 8} { // the widest, the deepest, and its own
 		a := &Agent{
 			Ask:    func(Question) (Asked, bool) { return Asked{Key: benchWide(1)}, true },
-			Encode: func(helpers.Response) ([]byte, bool) { return []byte(strings.Repeat("x", 800)), true },
+			Encode: func(helpers.Response, time.Time) ([]byte, bool) { return []byte(strings.Repeat("x", 800)), true },
 		}
 		a.prepare()
 		build, ids := a.Build.String(), benchWide(1).IDs()
@@ -164,7 +164,7 @@ func BenchmarkAsk(b *testing.B) {
 		b.Run(fmt.Sprint(n, " entries"), func(b *testing.B) {
 			a := &Agent{
 				MaxEntries: n, Ask: func(q Question) (Asked, bool) { return Asked{Key: Key{Scope: q.URI}}, true },
-				Encode: func(helpers.Response) ([]byte, bool) { return []byte(strings.Repeat("x", 800)), true },
+				Encode: func(helpers.Response, time.Time) ([]byte, bool) { return []byte(strings.Repeat("x", 800)), true },
 			}
 			a.prepare()
 			build := a.Build.String()

@@ -76,9 +76,10 @@ func (e *Entry) seal(now time.Time) bool {
 
 // fresh reports whether the entry's time is not over. An entry from the future is not fresh: the clock was set back since,
 // and how much of its life is left is not known.
-func (e *Entry) fresh(now time.Time) bool {
-	return now.Before(e.until) && !now.Add(time.Second).Before(e.stored)
-}
+func (e *Entry) fresh(now time.Time) bool { return now.Before(e.until) && !ahead(e.stored, now) }
+
+// ahead reports whether an entry is from the future.
+func ahead(stored, now time.Time) bool { return now.Add(time.Second).Before(stored) }
 
 // unchanged reports whether all that the entry was made from is as it was.
 func (e *Entry) unchanged(get place.Getenv) bool { return inputs.Unchanged(e.Inputs, e.Salt, get) }

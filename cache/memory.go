@@ -25,11 +25,11 @@ type item struct {
 	volatile  bool
 	failure   bool
 	exchanged bool      // for a token that expires
-	expires   time.Time // of the answer; far away where it does not say
-	until     time.Time // by the wall clock
+	stored    time.Time // by the wall clock, as until
+	until     time.Time
 	deadline  time.Time // by the monotonic clock, which nobody sets
 
-	reply atomic.Pointer[wire.Message] // what it was told as the last time
+	reply atomic.Pointer[wire.Message] // what it is told as
 }
 
 func newMemory(max int, now func() time.Time) *memory {
@@ -82,10 +82,7 @@ func (m *memory) put(id string, data []byte, e *Entry, instead ...string) {
 	}
 	it := &item{
 		id: id, data: data, volatile: e.Volatile, failure: e.failure != nil, exchanged: !e.Response.Expires.IsZero(),
-		expires: e.Response.Expires, until: e.until, deadline: now.Add(life),
-	}
-	if !it.exchanged {
-		it.expires = now.Add(maxLife)
+		stored: e.stored, until: e.until, deadline: now.Add(life),
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -97,17 +97,19 @@ func (a *Agent) ask(q Question) wire.Message {
 	return reply
 }
 
-// hit returns the reply that an entry is to an Ask. It is kept while it stays the same: what is told of the expiry
-// changes only when less than three minutes are left (see helpers.WithMargin).
+// hit returns the reply that an entry is to an Ask. It is kept, for it stays the same: a client is told one expiry, whenever it asks.
 func (a *Agent) hit(it *item) (wire.Message, bool) {
-	if kept := it.reply.Load(); kept != nil && it.expires.Sub(a.now()) > 3*time.Minute {
+	if ahead(it.stored, a.now()) {
+		return wire.Message{}, false
+	}
+	if kept := it.reply.Load(); kept != nil {
 		return *kept, true
 	}
 	e, err := decode(it.data)
-	if err != nil || !e.fresh(a.now()) {
+	if err != nil {
 		return wire.Message{}, false
 	}
-	text, ok := a.Encode(e.Response)
+	text, ok := a.Encode(e.Response, e.stored)
 	if !ok {
 		return wire.Message{}, false
 	}

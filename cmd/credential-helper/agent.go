@@ -133,8 +133,8 @@ func (a *app) beAgent(client *cache.Client, starting bool) error {
 	q := newAsker(a.env)
 	agent := &cache.Agent{
 		Dir: client.Dir, Socket: client.Socket, PIDFile: pidFile, Build: client.Build, Idle: idle, Prune: prune, Ask: q.ask,
-		Encode: func(resp helpers.Response) ([]byte, bool) {
-			told, ok := tell(resp, time.Now())
+		Encode: func(resp helpers.Response, made time.Time) ([]byte, bool) {
+			told, ok := tell(resp, made, time.Now())
 			if !ok {
 				return nil, false
 			}

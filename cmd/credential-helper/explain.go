@@ -155,7 +155,7 @@ func (x *explainer) run(ctx context.Context, raw string) error {
 	if err != nil {
 		return err
 	}
-	told, ok := tell(resp, now())
+	told, ok := tell(resp, now(), now())
 	if !ok {
 		return expiresAtOnce(u, resp)
 	}

@@ -191,8 +191,13 @@ func (r *resolver) account(ctx context.Context, req helpers.Request) (a account,
 	if err != nil {
 		return a, err
 	}
-	told, ok := tell(resp, r.now())
-	if !ok {
+	now := r.now()
+	made := a.made
+	if made.IsZero() {
+		made = now
+	}
+	told, ok := tell(resp, made, now)
+	if !ok && a.made.IsZero() { // a remembered one was good when it was looked at, a moment ago
 		return a, expiresAtOnce(req.URL, resp)
 	}
 	a.told = told
@@ -204,15 +209,16 @@ func expiresAtOnce(u *url.URL, resp helpers.Response) error {
 	return fmt.Errorf("the token for %s expires at once (%s); is this machine's clock right?", helpers.Display(u), resp.Expires.UTC().Format(time.RFC3339))
 }
 
-// tell returns an answer as a client is told it: with an expiry that keeps its margin. ok is false where nothing is left of its life.
-func tell(resp helpers.Response, now time.Time) (told helpers.Response, ok bool) {
+// tell returns an answer that was made at a time as a client is told it: with an expiry that keeps its margin. The margin is that of the life which it had
+// when it was made: it does not shrink while the answer is remembered. ok is false where nothing is left of its life.
+func tell(resp helpers.Response, made, now time.Time) (told helpers.Response, ok bool) {
 	switch {
 	case resp.Empty():
 		return noOpinion(now), true
 	case resp.Expires.IsZero():
 		return resp, true
 	}
-	resp.Expires = helpers.WithMargin(resp.Expires, now)
+	resp.Expires = helpers.WithMargin(resp.Expires, made)
 	return resp, resp.Expires.After(now)
 }
 

@@ -89,6 +89,35 @@ func TestExpiryIsToldWithItsMargin(t *testing.T) {
 	}
 }
 
+// TestMarginDoesNotShrink holds that a remembered answer is told with the expiry that it was told with at first: what is left of its life gets shorter,
+// and its margin would get shorter with it.
+func TestMarginDoesNotShrink(t *testing.T) {
+	for _, life := range []time.Duration{time.Hour, time.Minute} {
+		t.Run(life.String(), func(t *testing.T) {
+			now := testNow()
+			clock := func() time.Time { return now }
+			kept := cache.NewFile(t.TempDir(), func(string) (string, bool) { return "", false }, clock)
+			defer kept.Close()
+			helper := &fakeHelper{credential: helpers.Credential{Secret: redact.Hold("s")}, response: header(life)}
+			rule := config.Rule{Helper: helper, HelperName: "fake", Place: "f:1"}
+			r := &resolver{routes: &config.Routes{Files: []config.File{{Rules: []config.Rule{rule}}}}, cache: kept, now: clock}
+			req, err := helpers.ParseRequest("https://a.test/")
+			must(t, err)
+			want := helpers.WithMargin(now.Add(life), now)
+			for _, at := range []time.Duration{0, want.Sub(now) / 2, want.Sub(now) - 1} {
+				now = testNow().Add(at)
+				resp, err := r.headers(context.Background(), req)
+				if err != nil || !resp.Expires.Equal(want) {
+					t.Errorf("after %s it is told to end at %s (%v), want %s", at, resp.Expires, err, want)
+				}
+			}
+			if len(helper.asked) != 1 {
+				t.Errorf("%d answers were made, want 1", len(helper.asked))
+			}
+		})
+	}
+}
+
 func TestOnMissing(t *testing.T) {
 	missing := helpers.NotFoundf("no login found: nowhere")
 	broken := errors.New("the keyring is locked")
