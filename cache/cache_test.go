@@ -303,6 +303,61 @@ func TestDrop(t *testing.T) {
 	}
 }
 
+// TestDropOfWhatIsBeingMade holds that an answer which somebody is at while such answers are dropped, because what they are made from has changed,
+// is not remembered, nor is his failure told: he may have read what was there before. What is watched tells by itself.
+func TestDropOfWhatIsBeingMade(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		what           What
+		volatile, fail bool
+		hit            bool // it is remembered, or told, all the same
+	}{
+		{"from the keyring", Volatile, true, false, false},
+		{"from the keyring, all dropped", All, true, false, false},
+		{"from the keyring, the expired dropped", Expired, true, false, true},
+		{"from files", Volatile, false, false, true},
+		{"a failure from the keyring", Volatile, true, true, false},
+		{"a failure from files", Volatile, false, true, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			conform(t, func(t *testing.T, w *world, open func() *Shared) {
+				c := &crowd{t: t}
+				e := Entry{Response: answer("old", w.now.Add(time.Hour)), Volatile: tt.volatile}
+				leads, release := make(chan struct{}), make(chan struct{})
+				c.ask(open(), someKey, func(context.Context) (Entry, error) {
+					close(leads)
+					<-release
+					if tt.fail {
+						return Entry{Volatile: tt.volatile}, errors.New("the old one is wrong")
+					}
+					return e, nil
+				}, func(helpers.Response, error) {})
+				<-leads
+				w.pass(time.Second)
+				if err := open().Drop(t.Context(), tt.what); err != nil {
+					t.Fatal(err)
+				}
+				renewed := Entry{Response: answer("new", w.now.Add(time.Hour)), Volatile: tt.volatile}
+				var got string
+				c.ask(open(), someKey, func(context.Context) (Entry, error) { return renewed, nil }, func(r helpers.Response, err error) {
+					if got = textOf(r); err != nil {
+						got = err.Error()
+					}
+				})
+				c.await(1)
+				close(release)
+				c.all.Wait()
+				if hit := got != "Bearer new"; hit != tt.hit {
+					t.Errorf("one that asked after that gets %q", got)
+				}
+				if !tt.hit {
+					(&asked{t: t, cache: open()}).want(true, someKey, renewed, "the new answer")
+				}
+			})
+		})
+	}
+}
+
 // TestDropOfNothing holds that what does not remember anything has nothing to forget.
 func TestDropOfNothing(t *testing.T) {
 	w := newWorld(t)

@@ -33,8 +33,8 @@ type Entry struct {
 
 	// failure says that there is no answer, and why.
 	failure *failure
-	// stored is when the entry was made, until when it may be used. Both are wall clock times.
-	stored, until time.Time
+	// began is when somebody began to make the entry, stored when it was made, until when it may be used. All are wall clock times.
+	began, stored, until time.Time
 }
 
 // A failure is an error in a form that can be told to another process. It holds no secret: it was going to be printed.
@@ -78,8 +78,14 @@ func (e *Entry) seal(now time.Time) bool {
 // and how much of its life is left is not known.
 func (e *Entry) fresh(now time.Time) bool { return now.Before(e.until) && !ahead(e.stored, now) }
 
-// ahead reports whether an entry is from the future.
-func ahead(stored, now time.Time) bool { return now.Add(time.Second).Before(stored) }
+// outdated reports whether an entry may have been made from what was changed before all such entries were dropped, at a time:
+// whoever made it was at it then, and dropping came too early for it.
+func (e *Entry) outdated(dropped, now time.Time) bool {
+	return e.Volatile && !e.began.IsZero() && e.began.Before(dropped) && !ahead(dropped, now)
+}
+
+// ahead reports whether what was done at a time is in the future.
+func ahead(done, now time.Time) bool { return now.Add(time.Second).Before(done) }
 
 // unchanged reports whether all that the entry was made from is as it was.
 func (e *Entry) unchanged(get place.Getenv) bool { return inputs.Unchanged(e.Inputs, e.Salt, get) }
@@ -88,7 +94,8 @@ func (e *Entry) unchanged(get place.Getenv) bool { return inputs.Unchanged(e.Inp
 type wireEntry struct {
 	Headers  map[string][]string `json:"headers"`
 	Expires  int64               `json:"expires,omitempty"` // in seconds since 1970; tokens may say that they live for centuries
-	Stored   int64               `json:"stored"`            // in nanoseconds, as Until
+	Began    int64               `json:"began,omitempty"`   // in nanoseconds, as Stored and Until
+	Stored   int64               `json:"stored"`
 	Until    int64               `json:"until"`
 	Volatile bool                `json:"volatile,omitempty"`
 	Salt     []byte              `json:"salt,omitempty"`
@@ -101,6 +108,9 @@ func (e *Entry) encode() ([]byte, error) {
 	w := wireEntry{
 		Stored: e.stored.UnixNano(), Until: e.until.UnixNano(), Volatile: e.Volatile,
 		Salt: []byte(e.Salt), Inputs: e.Inputs, Failure: e.failure,
+	}
+	if !e.began.IsZero() {
+		w.Began = e.began.UnixNano()
 	}
 	if !e.Response.Expires.IsZero() {
 		w.Expires = e.Response.Expires.Unix()
@@ -129,6 +139,9 @@ func decode(data []byte) (Entry, error) {
 	}
 	if w.Stored <= 0 || w.Until <= w.Stored || e.until.Sub(e.stored) > maxLife {
 		return Entry{}, errors.New("the entry's times make no sense")
+	}
+	if w.Began != 0 {
+		e.began = time.Unix(0, w.Began)
 	}
 	if w.Expires != 0 {
 		e.Response.Expires = time.Unix(w.Expires, 0)

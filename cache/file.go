@@ -127,6 +127,10 @@ func (s *fileStore) save(_ context.Context, id string, instead []string, e Entry
 	for _, id := range instead {
 		_ = os.Remove(s.path(id))
 	}
+	// Whoever drops entries sets the marker's time first, and then looks for them: one of the two sees this one.
+	if info, err := os.Lstat(s.marker()); err == nil && e.outdated(info.ModTime(), s.now()) {
+		_ = os.Remove(s.path(id))
+	}
 	s.prune()
 	return nil
 }
@@ -137,10 +141,7 @@ func (s *fileStore) prune() {
 	if info, err := os.Lstat(marker); err == nil && s.now().Sub(info.ModTime()).Abs() < pruneInterval {
 		return
 	}
-	if f, err := os.OpenFile(marker, os.O_WRONLY|os.O_CREATE|plainFile, 0o600); err == nil {
-		_ = f.Close()
-		_ = os.Chtimes(marker, s.now(), s.now())
-	}
+	s.touch(marker)
 	pruneLocks(s.root, s.now())
 	_ = s.forget(Expired)
 }
@@ -189,7 +190,21 @@ func (s *fileStore) drop(_ context.Context, what What) error {
 	if err := s.prepare(); err != nil {
 		return err
 	}
+	if what != Expired {
+		s.touch(s.marker())
+	}
 	return s.forget(what)
+}
+
+// marker is the file whose time says when what cannot be watched was forgotten.
+func (s *fileStore) marker() string { return filepath.Join(s.root, "forgotten") }
+
+// touch has the time of a marker file say that something was done now.
+func (s *fileStore) touch(marker string) {
+	if f, err := os.OpenFile(marker, os.O_WRONLY|os.O_CREATE|plainFile, 0o600); err == nil {
+		_ = f.Close()
+		_ = os.Chtimes(marker, s.now(), s.now())
+	}
 }
 
 // start fails: a directory that cannot be used now cannot be used soon.

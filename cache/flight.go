@@ -145,13 +145,15 @@ func (s *Shared) lead(ctx context.Context, key Key, ids []string, held *lock, fi
 			return s.answer(ctx, fill)
 		}
 	}
+	began := s.now()
 	e, err = fill(ctx)
+	e.began = began
 	switch {
 	case err != nil && ctx.Err() != nil:
 		// This process's time is up, or it was told to end. That says nothing of those who wait, who may have more time: the next one leads.
 		return helpers.Response{}, err
 	case err != nil:
-		s.save(ctx, key, ids, Entry{failure: tellable(err), Inputs: e.Inputs, Salt: e.Salt})
+		s.save(ctx, key, ids, Entry{failure: tellable(err), Inputs: e.Inputs, Salt: e.Salt, Volatile: e.Volatile, began: began})
 		return helpers.Response{}, err
 	}
 	s.save(ctx, key, ids, e)

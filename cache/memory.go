@@ -17,6 +17,8 @@ type memory struct {
 	mu    sync.Mutex
 	items map[string]*list.Element
 	order *list.List // of *item, the most recently used first
+	// forgot is when what cannot be watched was forgotten, by the wall clock.
+	forgot time.Time
 }
 
 type item struct {
@@ -86,6 +88,9 @@ func (m *memory) put(id string, data []byte, e *Entry, instead ...string) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if e.outdated(m.forgot, now.Round(0)) {
+		return
+	}
 	for _, other := range instead {
 		if el, ok := m.items[other]; ok && other != id {
 			m.remove(el)
@@ -112,6 +117,9 @@ func (m *memory) drop(what What) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now, n := m.now(), 0
+	if what != Expired {
+		m.forgot = now.Round(0)
+	}
 	for el := m.order.Front(); el != nil; {
 		next := el.Next()
 		if it := el.Value.(*item); what == All || it.over(now) || what == Volatile && it.volatile {

@@ -102,7 +102,9 @@ func TestMarginDoesNotShrink(t *testing.T) {
 			rule := config.Rule{Helper: helper, HelperName: "fake", Place: "f:1"}
 			r := &resolver{routes: &config.Routes{Files: []config.File{{Rules: []config.Rule{rule}}}}, cache: kept, now: clock}
 			req, err := helpers.ParseRequest("https://a.test/")
-			must(t, err)
+			if err != nil {
+				t.Fatal(err)
+			}
 			want := helpers.WithMargin(now.Add(life), now)
 			for _, at := range []time.Duration{0, want.Sub(now) / 2, want.Sub(now) - 1} {
 				now = testNow().Add(at)
