@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -21,9 +20,6 @@ import (
 
 // ErrRunning is returned by Serve where an agent runs already.
 var ErrRunning = errors.New("an agent is running already")
-
-// maxConnections is how many clients an agent serves at once; more wait until one is done.
-const maxConnections = 512
 
 // A Question is what a client asks before it has read any configuration.
 type Question struct {
@@ -76,10 +72,11 @@ type Agent struct {
 	misses     atomic.Int64
 	saved      atomic.Int64
 	quit       chan string
-	silent     sync.Map    // of *net.UnixConn that have not asked anything since their last reply
+	silent     sync.Map    // of *net.UnixConn that have not asked anything since their last reply: since when, a time.Time
 	ending     atomic.Bool // no request is waited for any more
 	socket     os.FileInfo
 	now        func() time.Time // the clock by which entries end; time.Now unless a test sets it
+	most       int              // of clients; maxConnections unless a test sets it
 }
 
 // A Status is what an agent tells of itself.
@@ -166,12 +163,15 @@ func (a *Agent) prepare() {
 	if a.now == nil {
 		a.now = time.Now
 	}
-	most := a.MaxEntries
-	if most <= 0 {
-		most = maxEntries
+	if a.most <= 0 {
+		a.most = maxConnections
+	}
+	entries := a.MaxEntries
+	if entries <= 0 {
+		entries = maxEntries
 	}
 	a.began = time.Now()
-	a.memory = newMemory(most, a.now)
+	a.memory = newMemory(entries, a.now)
 	a.quit = make(chan string, 1)
 }
 
@@ -246,86 +246,6 @@ func (a *Agent) watch() string {
 			if time.Since(a.began)-time.Duration(a.lastUsed.Load()) >= a.Idle {
 				return "idle for " + a.Idle.String()
 			}
-		}
-	}
-}
-
-// accept serves clients until the listener is closed.
-func (a *Agent) accept(l *net.UnixListener, clients *sync.WaitGroup) {
-	slots := make(chan struct{}, maxConnections)
-	buf := make([]byte, 16<<10)
-	for {
-		conn, err := l.AcceptUnix()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			// Out of descriptors, mostly: those who are here will leave.
-			a.log("accepting a client: %s", err)
-			time.Sleep(10 * time.Millisecond)
-			continue
-		}
-		if _, err := peer(conn); err != nil {
-			a.log("refusing a client: %s", err)
-			_ = conn.Close()
-			continue
-		}
-		// Most clients ask one question, which is here already: it is answered without a goroutine, which would have to be woken.
-		n, _ := readAvailable(conn, buf)
-		if a.answerAtOnce(conn, buf[:n]) {
-			_ = conn.Close()
-			continue
-		}
-		slots <- struct{}{}
-		said := bytes.Clone(buf[:n])
-		clients.Go(func() {
-			defer func() {
-				a.silent.Delete(conn)
-				_ = conn.Close()
-				<-slots
-			}()
-			a.serve(conn, io.MultiReader(bytes.NewReader(said), conn))
-		})
-	}
-}
-
-// answerAtOnce answers a client whose only request so far is a whole Ask. It reports whether that is so.
-func (a *Agent) answerAtOnce(conn *net.UnixConn, said []byte) bool {
-	r := bytes.NewReader(said)
-	m, err := wire.Read(r)
-	if err != nil || m.Op != wire.Ask || r.Len() > 0 {
-		return false
-	}
-	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = conn.Write(wire.Append(nil, a.reply(m)))
-	return true
-}
-
-// clientPatience is how long a client may say nothing before its connection is closed. A client that waits for another process is one.
-const clientPatience = 30 * time.Second
-
-func (a *Agent) serve(conn *net.UnixConn, r io.Reader) {
-	for {
-		_ = conn.SetDeadline(time.Now().Add(clientPatience))
-		a.silent.Store(conn, true)
-		if a.ending.Load() {
-			return
-		}
-		m, err := wire.Read(r)
-		a.silent.Delete(conn)
-		if errors.Is(err, wire.ErrMagic) && m.Op == wire.Quit {
-			a.stop("asked to, by a client of another version")
-			_, _ = conn.Write(wire.Append(nil, wire.Message{Op: wire.Done}))
-			return
-		}
-		if err != nil {
-			if errors.Is(err, wire.ErrFrame) || errors.Is(err, wire.ErrMagic) {
-				_, _ = conn.Write(wire.Append(nil, wire.Message{Op: wire.Error, Fields: []string{err.Error()}}))
-			}
-			return
-		}
-		if _, err := conn.Write(wire.Append(nil, a.reply(m))); err != nil || m.Op == wire.Quit {
-			return
 		}
 	}
 }

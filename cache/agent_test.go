@@ -169,6 +169,76 @@ func TestLeastRecentlyUsed(t *testing.T) {
 	q.want(false, Key{Scope: "a"}, entry, "and now a is the one")
 }
 
+// TestMemoryIsBounded holds that entries of whatever size take a bounded amount of memory together: a registry decides how long its tokens are.
+func TestMemoryIsBounded(t *testing.T) {
+	m := newMemory(maxEntries, time.Now)
+	e := Entry{Response: answer("x", time.Now().Add(time.Hour))}
+	e.seal(time.Now())
+	data := make([]byte, wire.MaxFrame)
+	for i := range 1000 { // a gigabyte, if each were a copy
+		m.put(fmt.Sprint(i%900), data, &e) // some replace another
+	}
+	sum := 0
+	for el := m.order.Front(); el != nil; el = el.Next() {
+		sum += len(el.Value.(*item).data)
+	}
+	if sum > maxMemory || sum < maxMemory/4 || m.len() != len(m.items) {
+		t.Errorf("%d entries of %d bytes are kept", m.len(), sum)
+	}
+	if _, ok := m.get("99"); !ok {
+		t.Error("the last one is not kept")
+	}
+	if m.drop(All); m.size != 0 {
+		t.Errorf("without entries, the size is %d", m.size)
+	}
+	for i := range 2 * maxEntries {
+		m.put(fmt.Sprint(i), data[:4<<10], &e)
+	}
+	if m.len() != maxEntries {
+		t.Errorf("%d entries of a usual size are kept, want %d", m.len(), maxEntries)
+	}
+}
+
+// TestCrowdOfSilentClients holds that clients which say nothing, or do not read what they asked for, keep no other waiting,
+// and that one that was hung up on for others is served when it asks again.
+func TestCrowdOfSilentClients(t *testing.T) {
+	w := newWorld(t)
+	const most = 20
+	long := strings.Repeat("x", wire.MaxFrame/2)
+	w.serve(func(a *Agent) {
+		a.most = most
+		a.Ask = func(q Question) (Asked, bool) { return Asked{Text: []byte(long)}, true }
+	})
+	patient := w.client()
+	defer patient.Close()
+	ask := func(c *Client, who string) {
+		t.Helper()
+		if _, err := c.Call(t.Context(), wire.Status); err != nil { // which waits for busyPatience
+			t.Errorf("%s: %v", who, err)
+		}
+	}
+	ask(patient, "the first one")
+	for i := range 5 * most {
+		conn, err := net.Dial("unix", filepath.Join(w.dir, "agent.sock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		switch {
+		case i%3 == 0:
+			_, _ = conn.Write([]byte("CHA1\x00\x0f\xff\xffl")) // the head of a long frame
+		case i < 10: // several, each of whom could keep others waiting for a second
+			_, _ = conn.Write(wire.Append(nil, request(wire.Ask, "u", "", "c")))
+		}
+		if i%10 == 0 {
+			c := w.client()
+			ask(c, fmt.Sprint("one after ", i))
+			c.Close()
+		}
+	}
+	ask(patient, "the first one, again")
+}
+
 // TestMonotonicClock holds that an entry ends by the clock that nobody sets, too.
 func TestMonotonicClock(t *testing.T) {
 	m := newMemory(1, time.Now)

@@ -69,6 +69,7 @@ func FuzzAgent(f *testing.F) {
 			data string // "" for none
 		}
 		kept := map[string]string{"canary's": secret}
+		dropped := false
 		var loads []expectation
 		for r := bytes.NewReader(data); ; {
 			m, err := wire.Read(r)
@@ -86,13 +87,14 @@ func FuzzAgent(f *testing.F) {
 				}
 				loads = append(loads, load)
 			case ours && m.Op == wire.Save && len(m.Fields) >= 3 && len(m.Fields[1]) <= 64:
-				if e, err := decode([]byte(m.Fields[2])); err == nil && start.Before(e.until) {
+				if e, err := decode([]byte(m.Fields[2])); err == nil && start.Before(e.until) && !(dropped && e.outdated(start, start)) {
 					for _, key := range m.Fields[3:] {
 						delete(kept, key)
 					}
 					kept[m.Fields[1]] = m.Fields[2]
 				}
 			case ours && m.Op == wire.Drop && len(m.Fields) == 2:
+				dropped = dropped || m.Fields[1] == string(All) || m.Fields[1] == string(Volatile)
 				if m.Fields[1] == string(All) {
 					clear(kept)
 				} else if m.Fields[1] == string(Volatile) {
@@ -112,7 +114,9 @@ func FuzzAgent(f *testing.F) {
 		must(t, client.CloseWrite())
 		go func() {
 			defer server.Close()
-			if !a.answerAtOnce(server, data) {
+			if reply := a.replyAtOnce(data); reply != nil {
+				deliver(server, reply)
+			} else {
 				a.serve(server, io.MultiReader(bytes.NewReader(data), server))
 			}
 		}()

@@ -9,7 +9,10 @@ import (
 	"github.com/fe055d52/credential-helper/cache/wire"
 )
 
-// A memory keeps encoded entries, the least recently used of which goes when there are too many.
+// maxMemory is about how many bytes entries may take: 10,000 of a usual size take less. A server decides how long its tokens are.
+const maxMemory = 128 << 20
+
+// A memory keeps encoded entries, the least recently used of which go when there are too many, or they are too large.
 type memory struct {
 	max int
 	now func() time.Time
@@ -17,6 +20,7 @@ type memory struct {
 	mu    sync.Mutex
 	items map[string]*list.Element
 	order *list.List // of *item, the most recently used first
+	size  int        // of all items, in bytes
 	// forgot is when what cannot be watched was forgotten, by the wall clock.
 	forgot time.Time
 }
@@ -37,6 +41,9 @@ type item struct {
 func newMemory(max int, now func() time.Time) *memory {
 	return &memory{max: max, now: now, items: map[string]*list.Element{}, order: list.New()}
 }
+
+// size is about how much memory an item takes, in bytes: the entry, and the reply that is made of it.
+func (i *item) size() int { return 2*len(i.data) + 1<<10 }
 
 // over reports whether an entry's time is over by either clock: the wall clock may be set back, and the other may stand still while the machine sleeps.
 func (i *item) over(now time.Time) bool {
@@ -97,19 +104,19 @@ func (m *memory) put(id string, data []byte, e *Entry, instead ...string) {
 		}
 	}
 	if el, ok := m.items[id]; ok {
-		el.Value = it
-		m.order.MoveToFront(el)
-		return
+		m.remove(el)
 	}
 	m.items[id] = m.order.PushFront(it)
-	if len(m.items) > m.max {
+	m.size += it.size()
+	for len(m.items) > m.max || m.size > maxMemory {
 		m.remove(m.order.Back())
 	}
 }
 
 func (m *memory) remove(el *list.Element) {
-	m.order.Remove(el)
-	delete(m.items, el.Value.(*item).id)
+	it := m.order.Remove(el).(*item)
+	delete(m.items, it.id)
+	m.size -= it.size()
 }
 
 // drop forgets entries and returns how many.

@@ -141,6 +141,9 @@ func (a *app) beAgent(client *cache.Client, starting bool) error {
 			return encode(told)
 		},
 		Log: func(format string, args ...any) {
+			if starting {
+				shorten(a.stderr)
+			}
 			fmt.Fprintf(a.stderr, "%s %s\n", time.Now().UTC().Format(time.RFC3339), redact.Line(fmt.Sprintf(format, args...), 500))
 		},
 	}

@@ -186,6 +186,25 @@ func TestAgentIsDetached(t *testing.T) {
 	}
 }
 
+// TestLogIsBounded holds that an agent's log does not grow for as long as it runs.
+func TestLogIsBounded(t *testing.T) {
+	c := newCamp(t)
+	c.goodGet(c.url("team/app"))
+	if !eventually(5*time.Second, func() bool { return c.agent() != 0 }) {
+		t.Fatal("no agent runs")
+	}
+	path := logPath(c.run)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	must(t, err)
+	_, err = f.Write(make([]byte, maxLog+1))
+	must(t, errors.Join(err, f.Close()))
+	c.command("agent-prune", "--all")
+	log, err := os.ReadFile(path)
+	if err != nil || len(log) > 1000 || !strings.Contains(string(log), "dropped ") {
+		t.Errorf("the log has %d bytes and ends with %q, %v", len(log), log[max(0, len(log)-50):], err)
+	}
+}
+
 // TestModes holds that all that is made is the user's alone, whatever the umask says.
 func TestModes(t *testing.T) {
 	for _, where := range []string{"", "CREDENTIAL_HELPER_CACHE=file"} {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -131,6 +132,15 @@ func (a *app) launch(stdin, starting *os.File) error {
 
 // maxLog is the size in bytes above which the agent's log is begun anew.
 const maxLog = 1 << 20
+
+// shorten begins the log anew that an agent was given by openLog, where it has become too large.
+func shorten(log io.Writer) {
+	if f, ok := log.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() > maxLog {
+			_ = f.Truncate(0)
+		}
+	}
+}
 
 func logPath(dir string) string { return filepath.Join(dir, "agent.log") }
 
