@@ -113,8 +113,6 @@ func Read(e *env.Env, path string, kinds Kinds, named bool) (f File, found bool,
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return File{}, false, nil
-	case errors.Is(err, env.ErrTooLarge):
-		return File{}, false, fmt.Errorf("reading the config file %s: it is larger than %d bytes", path, MaxFile)
 	case err != nil:
 		return File{}, false, fmt.Errorf("reading the config file %s: %w", path, err)
 	case env.WritableByAll(info):

@@ -145,14 +145,13 @@ func (c cargo) paths(settings *cargoSettings, u *url.URL) (paths []string) {
 
 // oneOf returns the token of one of several registries that are equally near, where they have no two.
 func (c cargo) oneOf(settings *cargoSettings, names []string, origin string) (found Values, err error) {
-	var from []string
-	var missing error
+	var from, missing []string
 	same := true
 	for _, name := range names {
 		values, err := c.token(settings, name)
 		switch {
 		case errors.Is(err, helpers.ErrNotFound):
-			missing = errors.Join(missing, err)
+			missing = append(missing, err.Error())
 			continue
 		case err != nil:
 			return nil, err
@@ -163,10 +162,10 @@ func (c cargo) oneOf(settings *cargoSettings, names []string, origin string) (fo
 	}
 	switch {
 	case !same:
-		return nil, helpers.WithHint(fmt.Errorf("looking for cargo's token: the registries %s are at %s, with different tokens, and the URL fits each as well", strings.Join(from, ", "), origin),
+		return nil, helpers.WithHint(fmt.Errorf("looking for cargo's token: the registries %s are at %s, with different tokens, and the URL fits each as well", fewOf(from, ", "), origin),
 			`write "registry": %q, or another one, in the source "cargo" of the rule`, from[0])
 	case found == nil:
-		return nil, helpers.NotFoundf("%s", strings.ReplaceAll(missing.Error(), "\n", "; "))
+		return nil, helpers.NotFoundf("%s", fewOf(missing, "; "))
 	}
 	return found, nil
 }
@@ -176,12 +175,16 @@ func (c cargo) index(settings *cargoSettings, name string) (at *url.URL, ok bool
 	if name == cratesIO {
 		return nil, false
 	}
-	index := c.Env.Var(cargoVariable(name, "INDEX"))
-	if index == "" {
-		index = settings.registry(name).Index
+	r := settings.registry(name)
+	if !r.located {
+		index := c.Env.Var(cargoVariable(name, "INDEX"))
+		if index == "" {
+			index = r.Index
+		}
+		r.at, _, _ = parseServer(strings.TrimPrefix(index, "sparse+"))
+		r.located = true
 	}
-	at, _, ok = parseServer(strings.TrimPrefix(index, "sparse+"))
-	return at, ok
+	return r.at, r.at != nil
 }
 
 // token returns the token of a registry, by the rules of cargo's credential providers.

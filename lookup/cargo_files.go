@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,11 +33,16 @@ type cargoRegistry struct {
 
 	tokenFrom string   // the file that has the token
 	provider  []string // the program and its arguments
+
+	// at is where the index is, once it was looked for; nil where nobody says (see [cargo.index]).
+	at      *url.URL
+	located bool
 }
 
 // cargoSettings are all files of cargo's together: the first that says something of a registry stands.
 type cargoSettings struct {
 	registries  map[string]*cargoRegistry
+	sorted      []string // the names of registries, once they were asked for
 	global      [][]string
 	aliases     map[string][]string
 	credentials string // the file in which cargo keeps its tokens, for errors
@@ -189,7 +195,13 @@ func (s *cargoSettings) registry(name string) *cargoRegistry {
 	return r
 }
 
-func (s *cargoSettings) names() []string { return slices.Sorted(maps.Keys(s.registries)) }
+// names returns the names of the registries, in order.
+func (s *cargoSettings) names() []string {
+	if len(s.sorted) != len(s.registries) { // none is ever removed
+		s.sorted = slices.Sorted(maps.Keys(s.registries))
+	}
+	return s.sorted
+}
 
 // add adds what a file says, where nothing was said before.
 func (s *cargoSettings) add(file *cargoFile, shown string) {
@@ -232,6 +244,7 @@ func (s *cargoSettings) add(file *cargoFile, shown string) {
 // Arguments are not told: there is no knowing what they are.
 func (s *cargoSettings) others(providers [][]string) (others string, own bool) {
 	var names []string
+	seen := map[string]bool{}
 	for _, provider := range providers {
 		if len(provider) == 1 && !strings.HasPrefix(provider[0], "cargo:") {
 			if alias := s.aliases[provider[0]]; len(alias) > 0 {
@@ -242,11 +255,12 @@ func (s *cargoSettings) others(providers [][]string) (others string, own bool) {
 		case len(provider) == 0:
 		case provider[0] == tokenProvider:
 			own = true
-		case !slices.Contains(names, filepath.Base(provider[0])):
+		case !seen[filepath.Base(provider[0])]:
+			seen[filepath.Base(provider[0])] = true
 			names = append(names, filepath.Base(provider[0]))
 		}
 	}
-	return strings.Join(names, ", "), own || len(names) == 0
+	return fewOf(names, ", "), own || len(names) == 0
 }
 
 // words returns a program and its arguments, which are written as one string or as an array of them.

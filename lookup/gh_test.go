@@ -48,7 +48,7 @@ func TestGitHubCLI(t *testing.T) {
 		{"a host twice", "github.com:\n    oauth_token: " + canary + "\ngithub.com:\n    oauth_token: other\n", "github.com", foreign("3:1")},
 		{"an alias", "a: &a\n    oauth_token: " + canary + "\ngithub.com: *a\n", "github.com", broken(":3:13: YAML aliases are not read here, and the GitHub CLI writes none")},
 		{"a merge", "github.com:\n    <<: {oauth_token: " + canary + "}\n", "github.com", broken(":2:5: YAML aliases are not read here, and the GitHub CLI writes none")},
-		{"too large", strings.Repeat("#", maxYAML+1), "github.com", outcome{kind: "broken", err: "reading the GitHub CLI's " + file + ": the file is too large"}},
+		{"too large", strings.Repeat("#", maxYAML+1), "github.com", outcome{kind: "broken", err: "reading the GitHub CLI's " + file + ": it is larger than 65536 bytes"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSources(t, nil)

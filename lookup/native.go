@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,8 +61,6 @@ func (s *Sources) readFile(ctx context.Context, path string) (data []byte, info 
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil, shown, false, nil
-	case errors.Is(err, env.ErrTooLarge):
-		return nil, info, shown, false, fmt.Errorf("reading %s: it is larger than %d bytes", shown, maxNative)
 	case err != nil:
 		return nil, info, shown, false, fmt.Errorf("reading %s: %w", shown, err)
 	}
@@ -142,6 +141,15 @@ func notThere(looked []string, without string) error {
 		return helpers.NotFoundf("%s does not exist", looked[0])
 	}
 	return helpers.NotFoundf("%s and %s do not exist", strings.Join(looked[:len(looked)-1], ", "), looked[len(looked)-1])
+}
+
+// fewOf joins what an error tells of, and of many the first.
+func fewOf(list []string, separator string) string {
+	const few = 5
+	if len(list) > few {
+		list = append(slices.Clone(list[:few]), fmt.Sprintf("and %d more", len(list)-few))
+	}
+	return strings.Join(list, separator)
 }
 
 // checkHeaderName is [helpers.CheckHeaderName] for a name out of a file, where a secret may stand in its place: what is no name is not quoted.

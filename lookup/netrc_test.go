@@ -58,7 +58,7 @@ func TestNetrc(t *testing.T) {
 		{"a very long word", "machine example.com login bob password x\n" + long, "https://example.com", outcome{kind: "broken", err: "reading ~/.netrc: a word in it is longer than 65536 bytes"}},
 		{"a byte order mark", "\xef\xbb\xbfmachine example.com login bob password " + canary, "https://example.com", outcome{kind: "broken", err: "reading ~/.netrc:1: the file begins with a byte order mark; save it as UTF-8 without one"}},
 		{"UTF-16", "\xff\xfem\x00a\x00", "https://example.com", outcome{kind: "broken", err: "reading ~/.netrc:1: the file begins with a byte order mark; save it as UTF-8 without one"}},
-		{"too large", strings.Repeat("\n", maxNetrc+1), "https://example.com", outcome{kind: "broken", err: "reading ~/.netrc: the file is too large"}},
+		{"too large", strings.Repeat("\n", maxNetrc+1), "https://example.com", outcome{kind: "broken", err: "reading ~/.netrc: it is larger than 262144 bytes"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			notOnWindows(t) // for the slashes in what is expected; the file is read alike

@@ -99,7 +99,7 @@ func (p pesde) find(tokens map[string]string, from string, u *url.URL) (Values, 
 		for i, index := range indexes {
 			shown[i] = withoutUser(index)
 		}
-		return nil, helpers.WithHint(fmt.Errorf("looking for pesde's token: %s has different tokens for %s, and the URL fits each as well", from, strings.Join(shown, ", ")),
+		return nil, helpers.WithHint(fmt.Errorf("looking for pesde's token: %s has different tokens for %s, and the URL fits each as well", from, fewOf(shown, ", ")),
 			`write "index": %q, or another one, in the source "pesde" of the rule`, shown[0])
 	}
 	return pesdeToken(tokens[indexes[0]]).at(strings.TrimPrefix(from, "pesde's ")), nil

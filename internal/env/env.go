@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -301,8 +302,17 @@ func printable(text string) string {
 	}, text)
 }
 
-// ErrTooLarge is returned by ReadFile for a file over its limit.
+// ErrTooLarge is what the error of ReadFile is for a file over its limit, which it names.
 var ErrTooLarge = errors.New("the file is too large")
+
+// A TooLargeError is an [ErrTooLarge] that names the limit in bytes.
+type TooLargeError int64
+
+func (e TooLargeError) Error() string {
+	return "it is larger than " + strconv.FormatInt(int64(e), 10) + " bytes"
+}
+
+func (e TooLargeError) Is(target error) bool { return target == ErrTooLarge }
 
 // ReadFile reads a regular file of at most limit bytes. Directories, devices, pipes and sockets are refused:
 // reading one could hang, or never end.
@@ -349,7 +359,7 @@ func (e *Env) readFile(path string, limit int64, record func(*Observation, input
 		return nil, info, withoutPath(err)
 	}
 	if int64(len(data)) > limit {
-		return nil, info, ErrTooLarge
+		return nil, info, TooLargeError(limit)
 	}
 	return data, info, nil
 }

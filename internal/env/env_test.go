@@ -151,7 +151,7 @@ func TestReadFile(t *testing.T) {
 	if err != nil || string(data) != "12345" || info.Size() != 5 {
 		t.Errorf("got %q, %v, %v", data, info, err)
 	}
-	if _, _, err := e.ReadFile(path, 4); !errors.Is(err, ErrTooLarge) || err.Error() != "the file is too large" {
+	if _, _, err := e.ReadFile(path, 4); !errors.Is(err, ErrTooLarge) || err.Error() != "it is larger than 4 bytes" {
 		t.Errorf("over the limit: %v", err)
 	}
 	if _, _, err := e.ReadFile(filepath.Join(dir, "absent"), 5); !errors.Is(err, fs.ErrNotExist) {

@@ -120,7 +120,7 @@ func (f *finder) readRoot(name string) (data []byte, ok bool) {
 		case !info.Mode().IsRegular(): // to open a pipe would wait for its writer
 			return nil, errors.New("it is not a regular file")
 		case info.Size() > maxFile:
-			return nil, env.ErrTooLarge
+			return nil, env.TooLargeError(maxFile)
 		}
 		file, err := f.root.Open(name)
 		if err != nil {
