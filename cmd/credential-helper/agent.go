@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -172,16 +173,19 @@ func encode(resp helpers.Response) ([]byte, bool) {
 type asker struct {
 	env   *env.Env
 	kinds config.Kinds
+	salt  inputs.Salt
 
 	mu     sync.Mutex
-	routes map[string]*config.Routes // by the configuration files and their sums
+	routes map[string]*config.Routes // by the configuration files and what they are known by
 }
 
 // maxRoutes is how many configurations an agent keeps decoded.
 const maxRoutes = 64
 
 func newAsker(e *env.Env) *asker {
-	return &asker{env: e, kinds: helperKinds(&lookup.Sources{Env: e}, nil, nil), routes: map[string]*config.Routes{}}
+	salt := make([]byte, 16)
+	_, _ = rand.Read(salt) // it never fails
+	return &asker{env: e, kinds: helperKinds(&lookup.Sources{Env: e}, nil, nil), salt: inputs.Salt(salt), routes: map[string]*config.Routes{}}
 }
 
 func (q *asker) ask(question cache.Question) (cache.Asked, bool) {
@@ -208,8 +212,16 @@ func (q *asker) ask(question cache.Question) (cache.Asked, bool) {
 func (q *asker) routesFor(question cache.Question) (*config.Routes, bool) {
 	var name strings.Builder
 	fmt.Fprintf(&name, "%v %v", question.Guess, question.Named)
-	for _, f := range question.Files {
-		fmt.Fprintf(&name, "\x00%s\x00%s", f[0], f[1])
+	now := time.Now().UnixNano()
+	known := make([]string, len(question.Files))
+	for i, f := range question.Files {
+		if known[i] = f[1]; f[1] != "-" {
+			known[i] = inputs.Known(f[0], q.salt, now)
+		}
+		if sum, _, _ := strings.Cut(known[i], "+"); sum == "" || sum != f[1] {
+			return nil, false
+		}
+		fmt.Fprintf(&name, "\x00%s\x00%s", f[0], known[i])
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -217,16 +229,13 @@ func (q *asker) routesFor(question cache.Question) (*config.Routes, bool) {
 		return r, true
 	}
 	routes := &config.Routes{}
-	for _, f := range question.Files {
-		path, sum := f[0], f[1]
-		if sum == "-" {
+	for i, f := range question.Files {
+		path := f[0]
+		if known[i] == "-" {
 			continue
 		}
-		if sum == "" || inputs.Stat(path) != sum {
-			return nil, false
-		}
 		file, found, err := config.Read(q.env, path, q.kinds, question.Named)
-		if err != nil || !found || inputs.Stat(path) != sum {
+		if err != nil || !found || inputs.Known(path, q.salt, now) != known[i] {
 			return nil, false
 		}
 		routes.Files = append(routes.Files, file)

@@ -66,7 +66,8 @@ type Env struct {
 
 // An Observation is a record of what was read from an environment. It may be used by several goroutines.
 type Observation struct {
-	salt inputs.Salt
+	salt  inputs.Salt
+	began int64 // in nanoseconds since 1970, by the clock that files are stamped with
 
 	mu       sync.Mutex
 	seen     map[[2]string]string
@@ -76,7 +77,7 @@ type Observation struct {
 
 // Observe returns an environment that is e, and records what is read from it. salt keys the sums of the record.
 func (e *Env) Observe(salt inputs.Salt) (*Env, *Observation) {
-	o := &Observation{salt: salt, seen: map[[2]string]string{}}
+	o := &Observation{salt: salt, began: time.Now().UnixNano(), seen: map[[2]string]string{}}
 	watched := *e
 	watched.observed = o
 	watched.Get = func(name string) (string, bool) {
@@ -330,38 +331,46 @@ func (e *Env) Reread(path string, limit int64) ([]byte, fs.FileInfo, error) {
 }
 
 func (e *Env) readFile(path string, limit int64, record func(*Observation, inputs.Input)) ([]byte, fs.FileInfo, error) {
+	data, info, sum, err := read(path, limit)
+	if o := e.observed; o != nil {
+		if err == nil && inputs.Recent(info, o.began) {
+			sum = inputs.WithContents(sum, o.salt, data)
+		}
+		record(o, inputs.Input{Kind: inputs.File, Name: path, Sum: sum})
+	}
+	return data, info, err
+}
+
+// read reads a file, and returns beside it what it was known by before.
+func read(path string, limit int64) (data []byte, info fs.FileInfo, sum string, err error) {
 	f, err := open(path)
-	var info fs.FileInfo
 	if err == nil {
 		defer f.Close()
 		info, err = f.Stat()
 	}
-	sum := inputs.Sum(info, err)
+	sum = inputs.Sum(info, err)
 	if err != nil && sum != "-" {
 		// It is there and cannot be opened. It may be something that nobody opens, like a socket.
 		if there, statErr := os.Stat(path); statErr == nil {
 			info, sum = there, inputs.Sum(there, nil)
 		}
 	}
-	if e.observed != nil {
-		record(e.observed, inputs.Input{Kind: inputs.File, Name: path, Sum: sum})
-	}
 	switch {
 	case info != nil && info.IsDir():
-		return nil, info, errors.New("it is a directory")
+		return nil, info, sum, errors.New("it is a directory")
 	case info != nil && !info.Mode().IsRegular():
-		return nil, info, errors.New("it is not a regular file")
+		return nil, info, sum, errors.New("it is not a regular file")
 	case err != nil:
-		return nil, info, withoutPath(err)
+		return nil, info, sum, withoutPath(err)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	data, err = io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
-		return nil, info, withoutPath(err)
+		return nil, info, sum, withoutPath(err)
 	}
 	if int64(len(data)) > limit {
-		return nil, info, TooLargeError(limit)
+		return nil, info, sum, TooLargeError(limit)
 	}
-	return data, info, nil
+	return data, info, sum, nil
 }
 
 // withoutPath drops the path from a file error: the callers name the path as the user knows it.

@@ -50,6 +50,8 @@ func TestOpenDoesNotWait(t *testing.T) {
 	}
 }
 
+const salt = inputs.Salt("0123456789abcdef")
+
 // TestReadFileRecords holds what is recorded of a file: what package inputs will say of it later, whatever becomes of the reading.
 func TestReadFileRecords(t *testing.T) {
 	dir := t.TempDir()
@@ -77,10 +79,17 @@ func TestReadFileRecords(t *testing.T) {
 	if os.Geteuid() == 0 {
 		closed = ""
 	}
+	read := func(name string) string {
+		return inputs.WithContents(inputs.Stat(at(name)), salt, []byte("12345"))
+	}
+	closedSum := ""
+	if closed == "" {
+		closedSum = read("closed")
+	}
 	for _, tt := range []struct{ name, err, sum string }{
-		{"file", "", ""},
-		{"link", "", ""},
-		{"closed", closed, ""},
+		{"file", "", read("file")}, // it was changed a moment ago
+		{"link", "", read("link")},
+		{"closed", closed, closedSum},
 		{"pipe", "it is not a regular file", ""},
 		{"socket", "it is not a regular file", ""},
 		{".", "it is a directory", ""},
@@ -89,7 +98,7 @@ func TestReadFileRecords(t *testing.T) {
 		{"file/below", "file does not exist", "-"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			e, seen := (&Env{Get: os.LookupEnv}).Observe("0123456789abcdef")
+			e, seen := (&Env{Get: os.LookupEnv}).Observe(salt)
 			_, _, err := e.ReadFile(at(tt.name), 100)
 			if err == nil && tt.err != "" || err != nil && err.Error() != tt.err {
 				t.Errorf("error %v, want %q", err, tt.err)
@@ -103,6 +112,30 @@ func TestReadFileRecords(t *testing.T) {
 				t.Errorf("recorded %v (volatile: %v), want %v", record, volatile, want)
 			}
 		})
+	}
+}
+
+// TestReadFileRecordsOld holds that a file which has not changed for a while is not read again to know it.
+func TestReadFileRecordsOld(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	write(t, path, "12345")
+	e, seen := (&Env{Get: os.LookupEnv}).Observe(salt)
+	seen.began += int64(time.Minute)
+	if _, _, err := e.ReadFile(path, 100); err != nil {
+		t.Fatal(err)
+	}
+	if record, _ := seen.Inputs(); len(record) != 1 || record[0].Sum != inputs.Stat(path) {
+		t.Errorf("recorded %v", record)
+	}
+	// One that is read twice in a run is known by the same each time.
+	e, seen = (&Env{Get: os.LookupEnv}).Observe(salt)
+	for range 2 {
+		if _, _, err := e.ReadFile(path, 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, volatile := seen.Inputs(); volatile {
+		t.Error("a file that was read twice counts as changed in between")
 	}
 }
 

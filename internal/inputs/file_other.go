@@ -2,7 +2,13 @@
 
 package inputs
 
-import "os"
+import (
+	"io"
+	"os"
+	"time"
+
+	"github.com/dchest/siphash"
+)
 
 // Stat returns what a file is known by, from os.Stat, and "-" for one that is not there.
 // It is "" for one that cannot be looked at, which is equal to nothing that was recorded.
@@ -21,4 +27,31 @@ func Sum(info os.FileInfo, err error) string {
 	}
 	words := []uint64{uint64(info.Size()), uint64(info.ModTime().UnixNano()), uint64(info.Mode())}
 	return hex(append(words, identity(info)...)...)
+}
+
+// Recent reports whether a file was changed a moment before now, a time in nanoseconds since 1970, as far as the clock of its file system tells.
+func Recent(info os.FileInfo, now int64) bool { return info.ModTime().After(time.Unix(0, now-moment)) }
+
+// Known is what [Input] would have of a file that was read now: Stat, and the sum of its contents where it is Recent.
+func Known(path string, salt Salt, now int64) string {
+	info, err := os.Stat(path)
+	s := Sum(info, err)
+	if err == nil && info.Mode().IsRegular() && Recent(info, now) {
+		return joined(s, contents(path, salt))
+	}
+	return s
+}
+
+// contents returns the sum of what is in a file, "" where that cannot be read.
+func contents(path string, salt Salt) string {
+	f, err := os.Open(path)
+	if err != nil || len(salt) != 16 {
+		return ""
+	}
+	defer f.Close()
+	h := siphash.New128([]byte(salt))
+	if n, err := io.Copy(h, io.LimitReader(f, maxContents+1)); err != nil || n > maxContents {
+		return ""
+	}
+	return text(h.Sum(nil))
 }

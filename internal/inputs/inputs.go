@@ -2,6 +2,8 @@
 //
 // A lookup records what it reads; the record is kept beside the answer, and an answer is used again only while nothing in it has changed.
 // A file is known by its size, times, inode and device; a value by a keyed hash, so that what is kept does not show it.
+// A file that had been changed a moment before it was read is known by a keyed hash of its contents, too: the clock of its file system may not tick
+// before the next change, which leaves size and times as they are. It ticks every few milliseconds on most, every second or two on some.
 // On Linux it does not import package os, because the path of a hit goes through it before that is initialized (see package warm).
 package inputs
 
@@ -23,7 +25,7 @@ const (
 type Input struct {
 	Kind string `json:"kind"` // Env, File, Environ or Prefix
 	Name string `json:"name"` // the variable, the file's absolute path, or the text; empty for Environ
-	Sum  string `json:"sum"`  // what Variable, Stat or All returned
+	Sum  string `json:"sum"`  // what Variable, Stat, WithContents or All returned
 }
 
 // A Salt keys the hashes of one record. It is 16 random bytes.
@@ -39,6 +41,25 @@ func Variable(salt Salt, value string, set bool) string {
 	}
 	a, b := siphash.Hash128(word(salt[:8]), word(salt[8:]), []byte(value))
 	return hex(a, b)
+}
+
+// moment is how long after its change a file counts as changed just now, in nanoseconds: some ticks of the slowest clock, and of one that goes wrong.
+const moment = 10e9
+
+// maxContents is the size in bytes above which the contents of a file are not looked at: it is that of no file that is read.
+const maxContents = 8 << 20
+
+// WithContents returns the sum of a file out of that which Stat returned, and of the data that was read from it.
+func WithContents(stat string, salt Salt, data []byte) string {
+	return joined(stat, Variable(salt, string(data), true))
+}
+
+// joined is "", equal to nothing, where one of the two is.
+func joined(stat, contents string) string {
+	if stat == "" || contents == "" {
+		return ""
+	}
+	return stat + "+" + contents
 }
 
 // All returns the sum of an environment, whatever its order. Variables that change with every shell and command
@@ -92,6 +113,9 @@ func word(s Salt) (w uint64) {
 	return w
 }
 
+// text writes the 16 bytes of a hash as Variable writes its two halves.
+func text(hash []byte) string { return hex(word(Salt(hash[:8])), word(Salt(hash[8:]))) }
+
 // hex writes numbers of 16 hexadecimal digits each. Package strconv does not pad, and fmt is initialized late.
 func hex(words ...uint64) string {
 	digits := make([]byte, 0, 16*6)
@@ -113,6 +137,11 @@ func (in Input) Unchanged(salt Salt, get func(string) (string, bool)) bool {
 		value, set := get(in.Name)
 		return Variable(salt, value, set) == in.Sum
 	case File:
+		for i := range len(in.Sum) {
+			if in.Sum[i] == '+' {
+				return Stat(in.Name) == in.Sum[:i] && contents(in.Name, salt) == in.Sum[i+1:]
+			}
+		}
 		return Stat(in.Name) == in.Sum
 	case Environ:
 		return All(salt, syscall.Environ()) == in.Sum

@@ -183,3 +183,54 @@ func TestPrefix(t *testing.T) {
 	t.Setenv("TEST_OF_INPUTS_A", "y")
 	want(false, "another value")
 }
+
+// TestContents holds that a file which was changed a moment before it was read is known by its contents: the next change may leave size and times as they are.
+func TestContents(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte("one"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, later := time.Now().UnixNano(), time.Now().Add(time.Minute).UnixNano()
+	if !Recent(info, now) || Recent(info, later) {
+		t.Errorf("it counts as changed just now: %v, and in a minute: %v", Recent(info, now), Recent(info, later))
+	}
+	stat := Stat(path)
+	known := Known(path, salt, now)
+	if want := WithContents(stat, salt, []byte("one")); known != want || known == stat {
+		t.Errorf("known by %q, want %q", known, want)
+	}
+	if Known(path, salt, later) != stat || Known(path+"-absent", salt, now) != "-" || Known(t.TempDir(), salt, now) == "" {
+		t.Error("what was not changed just now, or is no file, is known by more than Stat")
+	}
+	for _, tt := range []struct {
+		name string
+		sum  string
+		salt Salt
+		want bool
+	}{
+		{"as it is", known, salt, true},
+		{"of other contents", WithContents(stat, salt, []byte("two")), salt, false},
+		{"of the beginning of its contents", WithContents(stat, salt, []byte("on")), salt, false},
+		{"under another salt", known, other, false},
+		{"without a salt", known, "", false},
+		{"of no contents", stat + "+", salt, false},
+		{"of another file", WithContents("-", salt, []byte("one")), salt, false},
+	} {
+		if got := (Input{File, path, tt.sum}).Unchanged(tt.salt, nil); got != tt.want {
+			t.Errorf("%s: unchanged: %v", tt.name, got)
+		}
+	}
+	if sum := WithContents("", salt, nil) + WithContents(stat, "short", nil) + Known(path, "short", now); sum != "" {
+		t.Errorf("what cannot be known is known by %q", sum)
+	}
+	if err := os.Truncate(path, maxContents+1); err != nil {
+		t.Fatal(err)
+	}
+	if sum := Known(path, salt, now); sum != "" {
+		t.Errorf("a file that is too large is known by %q", sum)
+	}
+}
