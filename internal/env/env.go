@@ -373,6 +373,20 @@ func read(path string, limit int64) (data []byte, info fs.FileInfo, sum string, 
 	return data, info, sum, nil
 }
 
+// Missed records that programs were looked for at paths, and that none of them could be run.
+func (e *Env) Missed(paths ...string) {
+	o := e.observed
+	switch {
+	case o == nil:
+	case runtime.GOOS == "windows": // where a program's file has one of several names
+		e.Volatile()
+	default:
+		for _, path := range paths {
+			o.add(inputs.Input{Kind: inputs.File, Name: path, Sum: inputs.Stat(path)})
+		}
+	}
+}
+
 // withoutPath drops the path from a file error: the callers name the path as the user knows it.
 // A file below something that is not a directory does not exist.
 func withoutPath(err error) error {

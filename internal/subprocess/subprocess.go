@@ -48,14 +48,19 @@ func Find(e *env.Env, name string) (string, error) {
 		}
 		return "", fmt.Errorf("%s: %w", e.Display(name), ErrNoExecutable)
 	}
+	var missing []string
 	for _, dir := range filepath.SplitList(e.Var("PATH")) {
 		if !filepath.IsAbs(dir) {
 			continue
 		}
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+		path, err := exec.LookPath(filepath.Join(dir, name))
+		if err == nil {
 			return path, nil
 		}
+		missing = append(missing, filepath.Join(dir, name))
 	}
+	// Where it comes to be installed, it is asked.
+	e.Missed(missing...)
 	return "", fmt.Errorf("%s: %w", name, ErrNotOnPath)
 }
 
