@@ -170,12 +170,12 @@ func deeper(n int) string {
 const (
 	defaultMemory = 200
 	freeMemory    = 2 << 20
-	freeTime      = 100 * time.Millisecond
+	freeTime      = 50 * time.Millisecond
 	freeTold      = 4 << 10
 	attempts      = 3
 )
 
-// Check holds p to its bounds. Twice the text may take three times the time, and less than a tenth of a second counts for nothing.
+// Check holds p to its bounds. Twice the text may take three times the time, and a twentieth of a second counts for nothing.
 // Of a parser that is quicker than that at its limit no more is asked. An error is no longer than the text and four kilobytes.
 func (p Parser) Check(t *testing.T) {
 	t.Helper()

@@ -45,7 +45,7 @@ func TestProblem(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := Parser{Limit: 32 << 10, Parse: tt.parse}.problem(Repeat("a"))
+			got := Parser{Limit: 40 << 10, Parse: tt.parse}.problem(Repeat("a"))
 			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
 				t.Errorf("the problem is %q, want %q", got, tt.want)
 			}
