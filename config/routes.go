@@ -35,9 +35,7 @@ func Load(e *env.Env, kinds Kinds, builtIn func() ([]Rule, error)) (*Routes, err
 // which must not decide where their logins come from.
 // A file there that CREDENTIAL_HELPER_CONFIG_FILE names, with %workspace% or from the working directory, is not read either, but the user's own.
 func LoadUser(e *env.Env, kinds Kinds, builtIn func() ([]Rule, error)) (*Routes, error) {
-	user := *e
-	user.UserOnly = true
-	return load(&user, "", kinds, builtIn)
+	return load(e.Elsewhere(), "", kinds, builtIn)
 }
 
 func load(e *env.Env, workspace string, kinds Kinds, builtIn func() ([]Rule, error)) (*Routes, error) {

@@ -1,10 +1,13 @@
 package lookup
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/fe055d52/credential-helper/helpers"
 )
 
 // TestUserOnly holds, for all sources that read files and run programs, that none of the working directory, and none of the workspace around it, is read or run
@@ -31,6 +34,8 @@ func TestUserOnly(t *testing.T) {
 	)
 	nugetFile := nugetConfig(nugetLogin("a", "u", "x"), "a https://files.test/v3/index.json")
 	for _, tt := range []struct{ name, source, file, content, variable, value string }{
+		{"file", `"file", "path": "dir/token"`, "dir/token", "x", "", ""},
+		{"file of the workspace", `"file", "path": "%workspace%/token"`, "token", "x", "", ""},
 		{"npm, of the project", `"npmrc"`, ".npmrc", npmrcFile, "", ""},
 		{"npm, userconfig", `"npmrc"`, "dir/npmrc", npmrcFile, "npm_config_userconfig", "dir/npmrc"},
 		{"npm, globalconfig", `"npmrc"`, "dir/npmrc", npmrcFile, "npm_config_globalconfig", "./dir/npmrc"},
@@ -98,6 +103,42 @@ func TestUserOnly(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestUserOnlyRunsNothing holds that a client that is started from any directory has no program of that directory, or of the workspace around it, run,
+// and that what it does have run is not run there.
+func TestUserOnlyRunsNothing(t *testing.T) {
+	notOnWindows(t)
+	for name, path := range map[string]string{
+		"relative": "tools/login", "relative, here": "./login", "of the workspace": "%workspace%/tools/login", "upward": "../proj/login", "by way of the workspace": "%workspace%/../proj/login",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSources(t, nil)
+			for _, path := range []string{"proj/login", "proj/tools/login"} {
+				script(t, s, path, "echo x")
+			}
+			t.Chdir(s.Env.Dir)
+			source := decodeOne(t, s, `{"source": "command", "command": ["`+path+`"]}`)
+			values, err := source.Lookup(t.Context(), ask(t, "https://files.test/a"))
+			if err != nil || values[Default].Reveal() != "x" {
+				t.Fatalf("a client of the project finds nothing: %v", err)
+			}
+			s.Env.UserOnly = true
+			values, err = source.Lookup(t.Context(), ask(t, "https://files.test/a"))
+			if !errors.Is(err, helpers.ErrNotFound) || len(values) > 0 {
+				t.Errorf("for a client that is started from anywhere: %v", err)
+			}
+		})
+	}
+	t.Run("elsewhere", func(t *testing.T) {
+		s := newSources(t, nil)
+		script(t, s, "bin/pwd", "pwd -P")
+		s.Env = s.Env.Elsewhere()
+		values, err := decodeOne(t, s, `{"source": "command", "command": ["~/bin/pwd"]}`).Lookup(t.Context(), ask(t, "https://files.test/a"))
+		if got := values[Default].Reveal(); err != nil || got != "/" {
+			t.Errorf("it runs in %q, %v", got, err)
+		}
+	})
 }
 
 // TestProjectBindsNoHost holds that a source in which a file of the project may say which host gets a secret of the user's does not count as bound to hosts:

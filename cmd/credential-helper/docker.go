@@ -15,7 +15,6 @@ import (
 	"github.com/fe055d52/credential-helper/config"
 	"github.com/fe055d52/credential-helper/dialect"
 	"github.com/fe055d52/credential-helper/helpers"
-	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/loginstore"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/suggest"
@@ -134,7 +133,7 @@ func (a *app) docker(args []string) error {
 		return a.version(nil)
 	case "list":
 		users, err := within(a, func(ctx context.Context) (map[string]string, error) {
-			users, err := loginstore.List(ctx, a.userEnv())
+			users, err := loginstore.List(ctx, a.env.Elsewhere())
 			if errors.Is(err, helpers.ErrUnavailable) {
 				return nil, nil // where nothing can be kept, nothing is
 			}
@@ -190,7 +189,7 @@ func (a *app) dockerGet(ctx context.Context) (dialect.DockerLogin, error) {
 		return dialect.DockerLogin{}, err
 	}
 	trace.Note(ctx, "the rules give no login: %s", err)
-	stored, err := loginstore.Get(ctx, a.userEnv(), server)
+	stored, err := loginstore.Get(ctx, a.env.Elsewhere(), server)
 	switch {
 	case helpers.FallsThrough(err):
 		trace.Note(ctx, "no login is stored: %s", err)
@@ -201,13 +200,6 @@ func (a *app) dockerGet(ctx context.Context) (dialect.DockerLogin, error) {
 	return dialect.DockerLogin{Server: server, Username: stored.Username, Secret: stored.Secret}, nil
 }
 
-// userEnv is the environment for clients that are started from any directory.
-func (a *app) userEnv() *env.Env {
-	e := *a.env
-	e.UserOnly = true
-	return &e
-}
-
 // dockerCredential asks the rule for a server, if there is one. The workspace's configuration is not read:
 // Docker is started from anywhere, and a directory must not decide where its logins come from.
 func (a *app) dockerCredential(ctx context.Context, server string) (helpers.Credential, error) {
@@ -216,7 +208,7 @@ func (a *app) dockerCredential(ctx context.Context, server string) (helpers.Cred
 		return helpers.Credential{}, fmt.Errorf("reading the request: %w", err)
 	}
 	client := newClient() // for logins that have to be renewed: no registry is asked
-	kinds := helperKinds(newSources(a.userEnv(), client), client, nil)
+	kinds := helperKinds(newSources(a.env.Elsewhere(), client), client, nil)
 	routes, err := config.LoadUser(a.env, kinds, a.builtIn(kinds))
 	if err != nil {
 		return helpers.Credential{}, err
@@ -273,7 +265,7 @@ func (a *app) dockerStore(ctx context.Context) error {
 	if _, err := dockerURL(login.Server); err != nil {
 		return fmt.Errorf("reading the request: %w", err)
 	}
-	err = loginstore.Put(ctx, a.userEnv(), loginstore.Login{Server: login.Server, Username: login.Username, Secret: login.Secret})
+	err = loginstore.Put(ctx, a.env.Elsewhere(), loginstore.Login{Server: login.Server, Username: login.Username, Secret: login.Secret})
 	a.forgetVolatile(ctx)
 	return err
 }
@@ -283,7 +275,7 @@ func (a *app) dockerErase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = loginstore.Delete(ctx, a.userEnv(), server)
+	err = loginstore.Delete(ctx, a.env.Elsewhere(), server)
 	a.forgetVolatile(ctx)
 	if errors.Is(err, helpers.ErrNotFound) || errors.Is(err, helpers.ErrUnavailable) {
 		return nil // what is not kept need not be forgotten, and an error would break docker logout

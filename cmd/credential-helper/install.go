@@ -132,7 +132,7 @@ func validDockerName(name string) bool {
 
 // putLogin keeps a login where docker login keeps it.
 func (a *app) putLogin(ctx context.Context, server, username string, secret redact.Secret) error {
-	err := loginstore.Put(ctx, a.userEnv(), loginstore.Login{Server: server, Username: username, Secret: secret})
+	err := loginstore.Put(ctx, a.env.Elsewhere(), loginstore.Login{Server: server, Username: username, Secret: secret})
 	a.forgetVolatile(ctx)
 	return err
 }

@@ -83,7 +83,9 @@ func withoutPrefix(names []string, prefix string) []string {
 // Directories checks the places that the environment names.
 func Directories(e *env.Env) []Finding {
 	var f findings
-	if e.Home == "" {
+	if home := e.Var("HOME"); e.Home == "" && home != "" && runtime.GOOS != "windows" {
+		f.warn(fmt.Sprintf("HOME is not an absolute path (%s), and is not used: your own configuration, logins and cache are not found", redact.Quote(home, 100)), "export HOME")
+	} else if e.Home == "" {
 		f.warn("HOME is not set: your own configuration, logins and cache are not found", "export HOME")
 	} else if info, err := os.Stat(e.Home); err != nil || !info.IsDir() {
 		f.warn(fmt.Sprintf("the home directory %s does not exist", e.Home), "correct HOME")

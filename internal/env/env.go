@@ -184,7 +184,24 @@ func Process() *Env {
 	e.Home, _ = os.UserHomeDir()
 	e.ConfigDir, _ = os.UserConfigDir()
 	e.CacheDir, _ = os.UserCacheDir()
+	// A home that is relative ("~", where no shell was to replace it) would be in whatever directory the program is started from.
+	for _, dir := range []*string{&e.Home, &e.ConfigDir, &e.CacheDir} {
+		if !filepath.IsAbs(*dir) {
+			*dir = ""
+		}
+	}
 	return e
+}
+
+// Elsewhere returns e as it is for a client that is started from any directory, which must not decide anything:
+// no path leads into the working directory or into the workspace, and programs do not run there.
+func (e *Env) Elsewhere() *Env {
+	copied := *e
+	copied.UserOnly = true
+	if copied.Dir = string(filepath.Separator); runtime.GOOS == "windows" { // where anybody may put something there
+		copied.Dir = e.Home
+	}
+	return &copied
 }
 
 // Var returns the value of a variable, and "" for one that is not set. A variable that is set but empty counts as not set.
@@ -243,19 +260,15 @@ var ErrHere = errors.New("it is in the working directory, or in the workspace, w
 // Expand replaces the prefix of a path: %workdir%, %workspace%, %tmp%, %cache% or ~ (alone or before a slash).
 // A relative path is taken from the working directory. Where the environment is UserOnly, it is [ErrHere], and so is one in the workspace.
 func (e *Env) Expand(path string) (string, error) {
-	expanded, err := e.expand(path)
-	if err != nil || !e.UserOnly {
-		return expanded, err
-	}
-	elsewhere := *e
-	elsewhere.Dir = ""
-	if fixed, err := elsewhere.expand(path); err != nil || !filepath.IsAbs(fixed) || strings.HasPrefix(path, "%workspace%") {
+	path, relative, err := e.expand(path)
+	if err == nil && relative && e.UserOnly {
 		return "", ErrHere
 	}
-	return expanded, nil
+	return path, err
 }
 
-func (e *Env) expand(path string) (string, error) {
+// expand is Expand. relative says that the path depends on the directory that the program is started from.
+func (e *Env) expand(path string) (expanded string, relative bool, err error) {
 	for _, p := range []struct {
 		prefix string
 		dir    func() string
@@ -272,15 +285,16 @@ func (e *Env) expand(path string) (string, error) {
 		}
 		dir := p.dir()
 		if dir == "" {
-			return "", errors.New("there is no home directory to put for ~ (is HOME set?)")
+			return "", false, errors.New("there is no home directory to put for ~ (is HOME set?)")
 		}
-		return filepath.Join(dir, filepath.FromSlash(rest)), nil
+		dir = filepath.Join(dir, filepath.FromSlash(rest))
+		return dir, p.prefix == "%workspace%" || !filepath.IsAbs(dir), nil
 	}
 	path = filepath.FromSlash(path)
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(e.Dir, path)
+		return filepath.Join(e.Dir, path), true, nil
 	}
-	return filepath.Clean(path), nil
+	return filepath.Clean(path), false, nil
 }
 
 // Display returns path with the home directory shortened to "~", as people write it, and with a question mark for each character

@@ -13,6 +13,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,9 +117,7 @@ func Run(ctx context.Context, e *env.Env, p Program) ([]byte, error) {
 	if e.Environ != nil {
 		cmd.Env = e.Environ()
 	}
-	if p.Env != nil {
-		cmd.Env = append(cmd.Environ(), p.Env...)
-	}
+	cmd.Env = append(fixedPath(cmd.Environ()), p.Env...)
 	cmd.WaitDelay = 100 * time.Millisecond
 	ownGroup(cmd, p.NoTerminal)
 
@@ -138,6 +138,20 @@ func Run(ctx context.Context, e *env.Env, p Program) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("starting %s: %w", name, cause(err))
 	}
+}
+
+// fixedPath returns an environment without the relative entries of PATH: a program that looks for others must not find them
+// in the directory that the build was started from, any more than Find does.
+func fixedPath(environ []string) []string {
+	fixed := make([]string, 0, len(environ))
+	for _, variable := range environ {
+		if name, value, _ := strings.Cut(variable, "="); name == "PATH" || runtime.GOOS == "windows" && strings.EqualFold(name, "PATH") {
+			dirs := slices.DeleteFunc(filepath.SplitList(value), func(dir string) bool { return !filepath.IsAbs(dir) })
+			variable = name + "=" + strings.Join(dirs, string(filepath.ListSeparator))
+		}
+		fixed = append(fixed, variable)
+	}
+	return fixed
 }
 
 // said returns what a failed program gave as the reason.

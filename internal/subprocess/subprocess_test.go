@@ -137,6 +137,17 @@ func TestRunWorkingDirectory(t *testing.T) {
 	}
 }
 
+// TestRunPath holds that a program finds others by the absolute entries of PATH alone, as Find does: not what lies in the working directory.
+func TestRunPath(t *testing.T) {
+	e := world(t, "PATH=.::tools:"+os.Getenv("PATH")+":", "XPATH=.")
+	script(t, e.Dir, "planted", "echo planted")
+	path := script(t, t.TempDir(), "tool", "planted 2>/dev/null || echo none; echo $XPATH")
+	out, err := Run(t.Context(), e, Program{Argv: []string{path}})
+	if err != nil || string(out) != "none\n.\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
 func TestRunCannotStart(t *testing.T) {
 	dir := t.TempDir()
 	text := filepath.Join(dir, "text")

@@ -149,6 +149,9 @@ func ask(get place.Getenv) (wire.Message, bool) {
 		return wire.Message{}, false
 	}
 	home := get.Var("HOME")
+	if home != "" && !place.IsAbs(home) {
+		return wire.Message{}, false // it counts for nothing, and the directories below it too
+	}
 	workspace := place.Workspace(get, dir)
 	flags := ""
 	if get.Var("CREDENTIAL_HELPER_GUESS_OCI_REGISTRY") == "1" {
