@@ -159,7 +159,7 @@ func TestDockerFiles(t *testing.T) {
 		{"two objects", `{} {}`, broken(`reading docker's logins: ~/.docker/config.json:1:4: not valid JSON: the document has ended before this "{"`)},
 		{"wrong type", "{\n  \"auths\": [\"" + canary + "\"]}", broken(`reading docker's logins: ~/.docker/config.json:2:13: the JSON array here is of the wrong type for docker's configuration`)},
 		{"wrong type of a secret", "{\"auths\": {\"registry.test\": {\"password\": 123456}}}", broken(`reading docker's logins: ~/.docker/config.json:1:48: the JSON number here is of the wrong type for docker's configuration`)},
-		{"too large", strings.Repeat(" ", maxDockerFile) + "{}", broken(`reading docker's logins in ~/.docker/config.json: the file is too large`)},
+		{"too large", strings.Repeat(" ", maxDockerFile) + "{}", broken(`reading docker's logins in ~/.docker/config.json: it is larger than 1048576 bytes`)},
 	} {
 		t.Run(tt.name, func(t *testing.T) { expectDocker(t, tt.config, Query{Registry: "registry.test"}, tt.want) })
 	}

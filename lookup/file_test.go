@@ -27,7 +27,7 @@ func TestFile(t *testing.T) {
 		{"a newline alone", "\n", "~/token", outcome{kind: "not found", err: "~/token is empty"}},
 		{"absent", "", "~/tokens", outcome{kind: "not found", err: "~/tokens does not exist"}},
 		{"a directory", "", "~/proj", outcome{kind: "broken", err: "reading the token file ~/proj: it is a directory"}},
-		{"too large", strings.Repeat("x", maxSecretFile+1), "~/token", outcome{kind: "broken", err: "reading the token file ~/token: the file is too large"}},
+		{"too large", strings.Repeat("x", maxSecretFile+1), "~/token", outcome{kind: "broken", err: "reading the token file ~/token: it is larger than 65536 bytes"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSources(t, nil)

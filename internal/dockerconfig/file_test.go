@@ -182,7 +182,7 @@ func TestFilesThatAreLeftAlone(t *testing.T) {
 		path := filepath.Join(dir, "config.json")
 		must(t, os.WriteFile(path, make([]byte, maxSize+1), 0o600))
 		_, err := Read(testEnv(dir))
-		wantError(t, err, "reading docker's configuration "+path+": the file is too large")
+		wantError(t, err, "reading docker's configuration "+path+": it is larger than 1048576 bytes")
 	})
 }
 
