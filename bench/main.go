@@ -2,6 +2,8 @@
 //
 //	go run ./bench          the whole table, in about a minute
 //	go run ./bench -quick   the same rows from few runs: to see that it works, not for figures
+//	go run ./bench -faults  no figures, but judgement: 20,000 runs while agents and clients are killed, servers fail, the disk is full, … (Linux)
+//	go run ./bench -soak 30m   one agent, and all that can be asked of it: does it grow? (Linux)
 //
 // It builds the program as it is shipped and an empty Go program to compare it with, starts a registry in this process, and runs everything
 // in turn in one go: a figure is the quotient of two medians that were taken in the same minutes of the same machine.
@@ -19,14 +21,43 @@ import (
 	"os/signal"
 	"runtime"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
 func main() {
 	quick := flag.Bool("quick", false, "few runs: to see that it works")
+	withFaults := flag.Bool("faults", false, "judge runs while much goes wrong; fails where an answer is wrong, a run hangs or something is left")
+	gets := flag.Int("n", 20_000, "with -faults: how many runs")
+	atOnce := flag.Int("at-once", 8, "with -faults: how many at a time")
+	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "with -faults: what random choices begin with")
+	soakFor := flag.Duration("soak", 0, "ask one agent all kinds of things for so long; fails where its memory, descriptors or goroutines grow")
+	share := flag.Float64("share", 0.4, "with -soak: how much of one processor all of it may take")
 	flag.Parse()
+	if *withFaults {
+		if exit, done := ownMounts(); done {
+			os.Exit(exit)
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if *withFaults || *soakFor > 0 {
+		var ok bool
+		var err error
+		if *withFaults {
+			ok, err = faults(ctx, os.Stdout, faultPlan{gets: *gets, atOnce: *atOnce, seed: *seed})
+		} else {
+			ok, err = soak(ctx, os.Stdout, soakPlan{length: *soakFor, share: *share, entries: 10_000, seed: *seed})
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+		}
+		if err != nil || !ok {
+			stop()
+			os.Exit(1)
+		}
+		return
+	}
 	p := full
 	if *quick {
 		p = brief

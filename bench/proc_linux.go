@@ -56,3 +56,18 @@ func alive(pid int) bool {
 	_, rest, _ := strings.Cut(string(data), ") ")
 	return err == nil && !strings.HasPrefix(rest, "Z")
 }
+
+// processesOf returns the processes that run a program. Of those that hide it, root sees all.
+func processesOf(program string) (pids []int) {
+	list, _ := os.ReadDir("/proc")
+	for _, item := range list {
+		pid, err := strconv.Atoi(item.Name())
+		if err != nil {
+			continue
+		}
+		if path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil && path == program && alive(pid) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}

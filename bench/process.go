@@ -16,8 +16,9 @@ type job struct {
 	path     string
 	args     []string
 	request  string
-	in       *os.File    // the reading end of standard input
-	out, err [2]*os.File // the reading and the writing ends
+	started  func(*os.Process) // is told of the process; may be nil
+	in       *os.File          // the reading end of standard input
+	out, err [2]*os.File       // the reading and the writing ends
 
 	wall     time.Duration
 	cpu      time.Duration
@@ -56,6 +57,9 @@ func (j *job) run(attr os.ProcAttr) {
 		j.failure = err
 		return
 	}
+	if j.started != nil {
+		j.started(process)
+	}
 	stop := time.AfterFunc(tooLong, func() { _ = process.Kill() })
 	state, err := process.Wait()
 	j.wall = time.Since(began)
@@ -65,7 +69,7 @@ func (j *job) run(attr os.ProcAttr) {
 	}
 }
 
-// finish reads what the process wrote. An agent that it started has none of its pipes, so that they end with it.
+// finish reads what the process wrote. An agent that it started has none of its pipes, so that they end with it; that they do not is a failure.
 func (j *job) finish() {
 	if j.in == nil {
 		return
@@ -76,6 +80,7 @@ func (j *job) finish() {
 			continue
 		}
 		_ = pipe[1].Close()
+		_ = pipe[0].SetReadDeadline(time.Now().Add(5 * time.Second))
 		data, err := io.ReadAll(pipe[0])
 		if j.failure == nil {
 			j.failure = err
