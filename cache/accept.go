@@ -25,15 +25,20 @@ const (
 func (a *Agent) accept(l *net.UnixListener, clients *sync.WaitGroup) {
 	slots := make(chan struct{}, a.most)
 	buf := make([]byte, 16<<10)
+	var told time.Time
 	for {
 		conn, err := l.AcceptUnix()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil {
-			// Out of descriptors, mostly: those who are here will leave.
-			a.log("accepting a client: %s", err)
-			time.Sleep(10 * time.Millisecond)
+			// Out of descriptors, mostly.
+			if time.Since(told) > time.Minute {
+				told = time.Now()
+				a.log("accepting a client: %s", err)
+			}
+			a.dismiss()
+			time.Sleep(time.Millisecond) // it takes a moment to go
 			continue
 		}
 		if _, err := peer(conn); err != nil {
@@ -50,8 +55,10 @@ func (a *Agent) accept(l *net.UnixListener, clients *sync.WaitGroup) {
 		}
 		a.makeRoom(slots)
 		said := bytes.Clone(buf[:n])
+		a.clients.Add(1)
 		clients.Go(func() {
 			defer func() {
+				a.clients.Add(-1)
 				a.silent.Delete(conn)
 				_ = conn.Close()
 				<-slots
@@ -65,14 +72,19 @@ func (a *Agent) accept(l *net.UnixListener, clients *sync.WaitGroup) {
 	}
 }
 
-// makeRoom takes a slot for another client. Where there is none, the client that has said nothing for the longest time is hung up on:
-// it may be one that hangs itself, and one that does not connects again.
+// makeRoom takes a slot for another client. Where there is none, one is dismissed.
 func (a *Agent) makeRoom(slots chan<- struct{}) {
 	select {
 	case slots <- struct{}{}:
 		return
 	default:
 	}
+	a.dismiss()
+	slots <- struct{}{}
+}
+
+// dismiss hangs up on the client that has said nothing for the longest time: it may be one that hangs itself, and one that does not connects again.
+func (a *Agent) dismiss() {
 	var quietest *net.UnixConn
 	var longest time.Time
 	a.silent.Range(func(conn, since any) bool {
@@ -82,9 +94,9 @@ func (a *Agent) makeRoom(slots chan<- struct{}) {
 		return true
 	})
 	if quietest != nil {
+		a.silent.Delete(quietest)
 		_ = quietest.Close()
 	}
-	slots <- struct{}{}
 }
 
 // replyAtOnce returns the reply to a client whose only request so far is a whole Ask, and nil to another.

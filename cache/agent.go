@@ -71,6 +71,7 @@ type Agent struct {
 	hits       atomic.Int64
 	misses     atomic.Int64
 	saved      atomic.Int64
+	clients    atomic.Int64 // that have a goroutine of their own
 	quit       chan string
 	silent     sync.Map    // of *net.UnixConn that have not asked anything since their last reply: since when, a time.Time
 	ending     atomic.Bool // no request is waited for any more
@@ -88,6 +89,10 @@ type Status struct {
 	Hits    int64  `json:"hits"`
 	Misses  int64  `json:"misses"`
 	Saved   int64  `json:"exchanges_saved"`
+	// What it takes: clients with a connection that lasts, goroutines, and bytes of memory in use.
+	Clients    int64  `json:"clients"`
+	Goroutines int    `json:"goroutines"`
+	Heap       uint64 `json:"heap_bytes"`
 }
 
 // Serve answers clients until the agent is idle for too long or is asked to quit. It returns nil then, and [ErrRunning] where another one runs.

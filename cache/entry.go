@@ -35,6 +35,8 @@ type Entry struct {
 	failure *failure
 	// began is when somebody began to make the entry, stored when it was made, until when it may be used. All are wall clock times.
 	began, stored, until time.Time
+	// uptime is what the machine's clock that nobody sets showed when the entry was made; 0 where that is not known.
+	uptime time.Duration
 }
 
 // A failure is an error in a form that can be told to another process. It holds no secret: it was going to be printed.
@@ -65,8 +67,9 @@ func (e *Entry) seal(now time.Time) bool {
 	if e.Volatile {
 		life = min(life, lifeVolatile)
 	}
-	e.stored, e.until = now, now.Add(life)
-	if x := e.Response.Expires; !x.IsZero() {
+	e.stored, e.until, e.uptime = now, now.Add(life), uptime(now)
+	if x := helpers.ByClock(e.Response.Expires, now); !x.IsZero() {
+		e.Response.Expires = x
 		if told := helpers.WithMargin(x, now); told.Before(e.until) {
 			e.until = told
 		}
@@ -74,9 +77,24 @@ func (e *Entry) seal(now time.Time) bool {
 	return e.until.After(now)
 }
 
-// fresh reports whether the entry's time is not over. An entry from the future is not fresh: the clock was set back since,
-// and how much of its life is left is not known.
-func (e *Entry) fresh(now time.Time) bool { return now.Before(e.until) && !ahead(e.stored, now) }
+// fresh reports whether the entry's time is not over. Where the clock was set back since, it is: what the entry says of its token's end was told by another clock.
+func (e *Entry) fresh(now time.Time) bool {
+	return now.Before(e.until) && !setBack(e.stored, e.uptime, now)
+}
+
+// setBack reports whether the clock was set back after the time stored, when the machine's uptime was at.
+// Where the uptime is not known, it is certain of a time in the future alone.
+func setBack(stored time.Time, at time.Duration, now time.Time) bool {
+	if ahead(stored, now) {
+		return true
+	}
+	up := uptime(now)
+	if at == 0 || up == 0 {
+		return false
+	}
+	// A machine that was started since has lost count, and shows it by less uptime, mostly.
+	return up < at || now.Round(0).Sub(stored.Round(0)) < up-at-time.Second
+}
 
 // outdated reports whether an entry may have been made from what was changed before all such entries were dropped, at a time:
 // whoever made it was at it then, and dropping came too early for it.
@@ -97,6 +115,7 @@ type wireEntry struct {
 	Began    int64               `json:"began,omitempty"`   // in nanoseconds, as Stored and Until
 	Stored   int64               `json:"stored"`
 	Until    int64               `json:"until"`
+	Uptime   int64               `json:"uptime,omitempty"`
 	Volatile bool                `json:"volatile,omitempty"`
 	Salt     []byte              `json:"salt,omitempty"`
 	Inputs   []inputs.Input      `json:"inputs,omitempty"`
@@ -106,7 +125,7 @@ type wireEntry struct {
 // encode returns the entry's bytes. They hold its secrets.
 func (e *Entry) encode() ([]byte, error) {
 	w := wireEntry{
-		Stored: e.stored.UnixNano(), Until: e.until.UnixNano(), Volatile: e.Volatile,
+		Stored: e.stored.UnixNano(), Until: e.until.UnixNano(), Uptime: int64(e.uptime), Volatile: e.Volatile,
 		Salt: []byte(e.Salt), Inputs: e.Inputs, Failure: e.failure,
 	}
 	if !e.began.IsZero() {
@@ -134,10 +153,10 @@ func decode(data []byte) (Entry, error) {
 		return Entry{}, errors.New("the entry is not valid JSON")
 	}
 	e := Entry{
-		stored: time.Unix(0, w.Stored), until: time.Unix(0, w.Until), Volatile: w.Volatile,
+		stored: time.Unix(0, w.Stored), until: time.Unix(0, w.Until), uptime: time.Duration(w.Uptime), Volatile: w.Volatile,
 		Salt: inputs.Salt(w.Salt), Inputs: w.Inputs, failure: w.Failure,
 	}
-	if w.Stored <= 0 || w.Until <= w.Stored || e.until.Sub(e.stored) > maxLife {
+	if w.Stored <= 0 || w.Until <= w.Stored || w.Uptime < 0 || e.until.Sub(e.stored) > maxLife {
 		return Entry{}, errors.New("the entry's times make no sense")
 	}
 	if w.Began != 0 {

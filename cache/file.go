@@ -109,6 +109,8 @@ func (s *fileStore) save(_ context.Context, id string, instead []string, e Entry
 	if err := s.prepare(); err != nil {
 		return err
 	}
+	// Also where nothing can be written: what is over may be what fills the disk.
+	defer s.prune()
 	f, err := os.CreateTemp(s.dir, ".new-*") // mode 0600
 	if err != nil {
 		return err
@@ -131,7 +133,6 @@ func (s *fileStore) save(_ context.Context, id string, instead []string, e Entry
 	if info, err := os.Lstat(s.marker()); err == nil && e.outdated(info.ModTime(), s.now()) {
 		_ = os.Remove(s.path(id))
 	}
-	s.prune()
 	return nil
 }
 

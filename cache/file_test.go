@@ -1,7 +1,9 @@
 package cache
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -52,6 +54,24 @@ func TestFilePrune(t *testing.T) {
 		t.Errorf("after the minute: %v", left)
 	}
 	a.want(true, Key{Scope: "one"}, lives, "one that lives")
+}
+
+// TestPruneOnFullDisk holds that what is over goes also where nothing can be written: it may be what the disk is full of.
+func TestPruneOnFullDisk(t *testing.T) {
+	w := newWorld(t)
+	s := NewFile(w.dir, w.getenv, w.clock)
+	a := &asked{t: t, cache: s}
+	a.get(Key{Scope: "old"}, Entry{Response: answer("x", w.now.Add(2*time.Minute))})
+	w.pass(time.Hour)
+	// Nothing can be put in the place of a directory with something in it.
+	entries := filepath.Join(w.dir, "entries")
+	if err := os.MkdirAll(filepath.Join(entries, Key{Scope: "new"}.ID()+entrySuffix, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	a.want(false, Key{Scope: "new"}, Entry{Response: answer("y", w.now.Add(time.Hour))}, "an answer that cannot be kept")
+	if _, err := os.Lstat(filepath.Join(entries, Key{Scope: "old"}.ID()+entrySuffix)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what is over is still there: %v", err)
+	}
 }
 
 // TestFileLimit holds that the oldest entries go when there are too many.

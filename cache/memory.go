@@ -33,7 +33,8 @@ type item struct {
 	exchanged bool      // for a token that expires
 	stored    time.Time // by the wall clock, as until
 	until     time.Time
-	deadline  time.Time // by the monotonic clock, which nobody sets
+	uptime    time.Duration // when it was stored
+	deadline  time.Time     // by the monotonic clock, which nobody sets
 
 	reply atomic.Pointer[wire.Message] // what it is told as
 }
@@ -50,6 +51,9 @@ func (i *item) over(now time.Time) bool {
 	return !now.Round(0).Before(i.until) || !now.Before(i.deadline)
 }
 
+// mistimed reports whether the clock was set back since an entry was kept: its answer says until when it may be used by the clock as it was.
+func (i *item) mistimed(now time.Time) bool { return setBack(i.stored, i.uptime, now) }
+
 // get returns the first entry under one of ids whose time is not over.
 func (m *memory) get(ids ...string) (*item, bool) {
 	m.mu.Lock()
@@ -64,6 +68,9 @@ func (m *memory) get(ids ...string) (*item, bool) {
 			m.remove(el)
 			continue
 		}
+		if it.mistimed(m.now()) {
+			continue
+		}
 		m.order.MoveToFront(el)
 		return it, true
 	}
@@ -75,8 +82,10 @@ func (m *memory) peek(ids ...string) (*item, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, id := range ids {
-		if el, ok := m.items[id]; ok && !el.Value.(*item).over(m.now()) {
-			return el.Value.(*item), true
+		if el, ok := m.items[id]; ok {
+			if it := el.Value.(*item); !it.over(m.now()) && !it.mistimed(m.now()) {
+				return it, true
+			}
 		}
 	}
 	return nil, false
@@ -91,7 +100,7 @@ func (m *memory) put(id string, data []byte, e *Entry, instead ...string) {
 	}
 	it := &item{
 		id: id, data: data, volatile: e.Volatile, failure: e.failure != nil, exchanged: !e.Response.Expires.IsZero(),
-		stored: e.stored, until: e.until, deadline: now.Add(life),
+		stored: e.stored, until: e.until, uptime: e.uptime, deadline: now.Add(life),
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -99,9 +100,6 @@ func (a *Agent) ask(q Question) wire.Message {
 
 // hit returns the reply that an entry is to an Ask. It is kept, for it stays the same: a client is told one expiry, whenever it asks.
 func (a *Agent) hit(it *item) (wire.Message, bool) {
-	if ahead(it.stored, a.now()) {
-		return wire.Message{}, false
-	}
 	if kept := it.reply.Load(); kept != nil {
 		return *kept, true
 	}
@@ -164,8 +162,11 @@ func (a *Agent) save(id, data string, instead []string) error {
 
 // Status returns what the agent tells of itself.
 func (a *Agent) Status() Status {
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
 	return Status{
 		PID: os.Getpid(), Build: time.Unix(0, a.Build.ModTime).UTC().Format(time.RFC3339), Uptime: int64(time.Since(a.began).Seconds()), Entries: a.memory.len(),
 		Hits: a.hits.Load(), Misses: a.misses.Load(), Saved: a.saved.Load(),
+		Clients: a.clients.Load(), Goroutines: runtime.NumGoroutine(), Heap: memory.HeapAlloc,
 	}
 }

@@ -14,12 +14,26 @@ import (
 // for tokens that live shorter than 3 minutes. The result is in UTC and whole seconds.
 // It is not after now where nothing useful is left.
 func WithMargin(expires, now time.Time) time.Time {
+	expires = ByClock(expires, now)
 	margin := time.Minute
 	if left := expires.Sub(now); left < 3*time.Minute {
 		margin = left / 3
 	}
 	return expires.Add(-margin).UTC().Truncate(time.Second)
 }
+
+// ByClock returns t by the clock as it shows now. They differ where the clock was set after t was reckoned from a time that it showed:
+// how long it is until t is known from the monotonic readings of both, where they have one.
+func ByClock(t, now time.Time) time.Time {
+	left := t.Sub(now)
+	if t.IsZero() || left.Abs() > century {
+		return t
+	}
+	return now.Add(left).In(t.Location())
+}
+
+// century is less than a Duration can hold.
+const century = 100 * 365 * 24 * time.Hour
 
 // maxTime is the last second of the year 9999, the last that RFC 3339 can write.
 const maxTime = 253402300799

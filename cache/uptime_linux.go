@@ -1,0 +1,15 @@
+package cache
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func sinceBoot() time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
