@@ -313,7 +313,7 @@ func (f *faultRun) endAgents(ctx context.Context) {
 
 // leftOver finds files that nobody documents: see docs/caching.md.
 func (f *faultRun) leftOver() {
-	known := map[string]bool{"agent.log": true, "agent.lock": true, "start.lock": true, "pruned": true, "ballast": true}
+	known := map[string]bool{"agent.log": true, "agent.lock": true, "start.lock": true, "pruned": true, "forgotten": true, "ballast": true}
 	for _, dir := range []string{f.runtime, f.temp} {
 		_ = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 			name, _ := filepath.Rel(dir, path)
