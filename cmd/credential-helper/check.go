@@ -174,6 +174,7 @@ func (c *checker) run(ctx context.Context, u *url.URL, tree string) (*checkRepor
 		with, withErr = c.follow(ctx, limited, s.url, &first, s.way)
 	}
 	both.Wait()
+	hideHosts(with, without)
 	if withErr != nil {
 		return nil, withErr
 	}
@@ -182,6 +183,7 @@ func (c *checker) run(ctx context.Context, u *url.URL, tree string) (*checkRepor
 		if with, err = c.follow(ctx, limited, s.url, &first, s.way); err != nil {
 			return nil, err
 		}
+		hideHosts(with, without)
 		if _, required := with.required(); !with.sent() && !required {
 			with = nil
 		}
@@ -229,7 +231,7 @@ func judgeTree(facts probe.Facts, repository probe.Judgment, trees chain) probe.
 
 // facts gathers what is known for a judgment.
 func (c *checker) facts(s subject, first login, with, without chain) probe.Facts {
-	f := probe.Facts{Host: s.url.Host, Sent: with.sent(), Without: without.final()}
+	f := probe.Facts{Host: s.url.Host, Path: s.url.Path, Sent: with.sent(), Without: without.final()}
 	about := first
 	if f.Sent {
 		f.With = with.final()

@@ -229,6 +229,9 @@ func (c *checker) follow(ctx, limited context.Context, u *url.URL, first *login,
 			return append(hops, h), nil
 		}
 		next, shown, failure := c.redirect(u, location)
+		if failure == nil && first != nil {
+			hidePath(next, u)
+		}
 		switch {
 		case failure == nil && probe.IsSignIn(u, next):
 			h.answer.SignIn = true
@@ -249,6 +252,30 @@ func (c *checker) follow(ctx, limited context.Context, u *url.URL, first *login,
 			}
 		}
 		u = next
+	}
+}
+
+// hidePath has the path of a redirect's target recognized in all that is printed, where it could be a writing of what was sent.
+func hidePath(to, from *url.URL) {
+	for _, path := range []string{to.Path, to.EscapedPath()} {
+		if path != from.Path && !redact.Plain(path) {
+			redact.Remember(path)
+		}
+	}
+}
+
+// hideHosts does the same with the hosts to which redirects lead who sends a login, and nobody else.
+func hideHosts(with, without chain) {
+	if !with.sent() {
+		return
+	}
+	for _, h := range with[min(1, len(with)):] {
+		host := h.url.Host
+		named := func(o hop) bool { return strings.EqualFold(o.url.Host, host) }
+		if !slices.ContainsFunc(without, named) && !named(with[0]) && redact.Name(host) != host {
+			redact.Remember(host)
+			redact.Remember(h.url.Hostname())
+		}
 	}
 }
 

@@ -96,7 +96,7 @@ func (c *checker) report(s subject, first login, with, without, trees chain, j p
 	r := &checkReport{
 		URL: redact.Line(helpers.Display(s.asked), 400), Asked: redact.Line(helpers.Display(s.url), 400), now: now,
 		OK: j.Verdict.OK(), Verdict: j.Verdict, Cause: j.Cause,
-		Headers: []string{}, Scheme: first.scheme(), With: shownHops(with), Without: shownHops(without), Nothing: nothingSent(first),
+		Headers: []string{}, Scheme: first.scheme(), With: shownHops(with, without), Without: shownHops(without, without), Nothing: nothingSent(first),
 	}
 	c.advise(r, s, &j, with.about(s, first))
 	r.Advice = redact.Line(j.Advice, 1000)
@@ -122,7 +122,7 @@ func (c *checker) report(s subject, first login, with, without, trees chain, j p
 	r.github(s, first, with, trees)
 	r.warn(s, first, with, without)
 	last := with.last(s, first)
-	if noRule := last.login.why() == probe.CauseNoRule; noRule && !r.OK && (j.Cause == probe.CauseNoRule || j.Verdict == probe.NotVisible) && !c.builtInWouldMatch(last.url) {
+	if noRule := last.login.why() == probe.CauseNoRule; noRule && !r.OK && (j.Cause == probe.CauseNoRule || j.Verdict == probe.NotVisible) && !c.builtInWouldMatch(last.url) && redact.Scrub(last.url.Host) == last.url.Host {
 		r.suggest(last.url, without.final())
 	}
 	return r
@@ -197,10 +197,15 @@ func nothingSent(l login) string {
 	return "the server asks for no login"
 }
 
-func shownHops(hops chain) []checkHop {
+// shownHops returns what is shown of a chain. without is the one that carried nothing.
+func shownHops(hops, without chain) []checkHop {
 	var all []checkHop
+	var offered []probe.Challenge
+	for _, h := range without {
+		offered = append(offered, h.answer.Challenges...)
+	}
 	for _, h := range hops {
-		s := checkHop{Host: h.host, Login: h.login.sent(), Method: h.answer.Method, Status: h.answer.Status, SignIn: h.answer.SignIn}
+		s := checkHop{Host: redact.Line(h.host, 100), Login: h.login.sent(), Method: h.answer.Method, Status: h.answer.Status, SignIn: h.answer.SignIn}
 		if h.login.rule != nil || h.login.noOpinion != "" || h.login.missing != nil {
 			s.Nothing = nothingSent(h.login)
 		}
@@ -208,7 +213,7 @@ func shownHops(hops chain) []checkHop {
 			s.Error = redact.Line(h.answer.Failure.Text, 400)
 		}
 		for _, c := range h.answer.Challenges[:min(len(h.answer.Challenges), 4)] {
-			s.Challenges = append(s.Challenges, checkChallenge{probe.SchemeName(c.Scheme), redact.Quote(c.Realm, 80)})
+			s.Challenges = append(s.Challenges, checkChallenge{probe.SchemeName(c.Scheme), probe.Realm(c.Realm, offered, h.url.Host, h.url.Path)})
 		}
 		all = append(all, s)
 	}

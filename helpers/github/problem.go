@@ -71,7 +71,7 @@ func (s *appLogin) status(resp *http.Response) *statusError {
 	e.StatusError = httpclient.ReadStatus(resp, func(body []byte) string {
 		doc, err := httpclient.ParseJSON(body)
 		if message := doc.Get("message"); err == nil && message.Type == gjson.String {
-			return strings.TrimRight(redact.Quote(message.Str, maxQuoted), ".")
+			return strings.TrimRight(redact.Said(message.Str, maxQuoted, s.base.Host, s.owner), ".")
 		}
 		return ""
 	})

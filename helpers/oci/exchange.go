@@ -149,7 +149,7 @@ func (x *exchange) send(req *http.Request) (token, error) {
 		return token{}, explain(req.Context(), err, x.realm.Host)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return token{}, readStatus(resp)
+		return token{}, readStatus(resp, append([]string{x.registry, x.credential.Username}, x.scopes...)...)
 	}
 	body, err := httpclient.ReadBody(resp)
 	if errors.Is(err, httpclient.ErrBodyTooLarge) {

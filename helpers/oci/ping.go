@@ -55,7 +55,7 @@ func ping(ctx context.Context, client *http.Client, registry *url.URL) (values [
 		resp.Body.Close()
 		return nil, wrap(redirected(resp, registry))
 	}
-	status := readStatus(resp)
+	status := readStatus(resp, registry.Host)
 	return nil, wrap(helpers.WithHint(status, "%s", pingHint(status, registry.Host)))
 }
 
@@ -112,7 +112,11 @@ func choose(challenges []Challenge, registry string) (Challenge, error) {
 			return Challenge{}, helpers.WithHint(fmt.Errorf("the registry %s asks for a Bearer token and names no token endpoint (no realm in its challenge)", registry),
 				realmHint)
 		}
-		if scheme := redact.Quote(c.Scheme, 40); !slices.Contains(offered, scheme) {
+		scheme := redact.Said(c.Scheme, 40)
+		if scheme == "" {
+			scheme = "one that is not known here"
+		}
+		if !slices.Contains(offered, scheme) {
 			offered = append(offered, scheme)
 		}
 	}

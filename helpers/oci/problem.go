@@ -24,14 +24,14 @@ type statusError struct {
 	retryAfter string // fit to be shown
 }
 
-// readStatus makes a statusError of a response and closes its body.
-func readStatus(resp *http.Response) *statusError {
-	e := &statusError{retryAfter: redact.Quote(resp.Header.Get("Retry-After"), 40)}
+// readStatus makes a statusError of a response and closes its body. own are the names that the request was about, which a message may repeat.
+func readStatus(resp *http.Response, own ...string) *statusError {
+	e := &statusError{retryAfter: redact.Said(resp.Header.Get("Retry-After"), 40)}
 	e.StatusError = httpclient.ReadStatus(resp, func(body []byte) string {
 		e.code = oauthCode(body)
-		message := serverMessage(body)
+		message := serverMessage(body, own...)
 		if media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); message == "" && media == "text/plain" {
-			message = redact.Quote(string(body), maxQuoted)
+			message = redact.Said(string(body), maxQuoted, own...)
 		}
 		return message
 	})
@@ -49,7 +49,7 @@ func oauthCode(body []byte) string {
 
 // serverMessage returns what a server says of its error, fit to be shown: the distribution API's errors, an OAuth2 error,
 // Docker Hub's "details" or a plain "message".
-func serverMessage(body []byte) string {
+func serverMessage(body []byte, own ...string) string {
 	doc, err := httpclient.ParseJSON(body)
 	if err != nil {
 		return ""
@@ -78,7 +78,7 @@ func serverMessage(body []byte) string {
 			add(gjson.Result{}, doc.Get(key))
 		}
 	}
-	return redact.Quote(strings.Join(parts, "; "), maxQuoted)
+	return redact.Said(strings.Join(parts, "; "), maxQuoted, own...)
 }
 
 // explain makes the error of a request fit to be shown, with what to do next. host is whom the request went to.

@@ -22,7 +22,7 @@ import (
 
 // A RedirectError is returned where a server redirects to another origin.
 type RedirectError struct {
-	From, To string // origins
+	From, To string // origins; To is fit to be shown
 	Status   int
 }
 
@@ -68,19 +68,24 @@ func New(userAgent string) *http.Client {
 			}
 			switch {
 			case to.Scheme != "https" && to.Scheme != "http": // a scheme was read in lower case, in which a secret is not recognized
-				return fmt.Errorf("%s redirects (%d) to a URL that is not of HTTP; no credential is sent there", origin(from), status)
+				return &ownError{fmt.Sprintf("%s redirects (%d) to a URL that is not of HTTP; no credential is sent there", origin(from), status)}
 			case from.Scheme != to.Scheme, !ascii.EqualFold(from.Host, to.Host):
-				return &RedirectError{From: origin(from), To: origin(to), Status: status}
+				return &RedirectError{From: origin(from), To: to.Scheme + "://" + redact.Name(to.Host, from.Host), Status: status}
 			}
 			if len(via) > 3 {
-				return fmt.Errorf("%s redirects more than three times", from.Host)
+				return &ownError{from.Host + " redirects more than three times"}
 			}
 			return nil
 		},
 	}
 }
 
-// origin returns the scheme and the host of a URL that a server wrote, fit to be shown.
+// An ownError is one that is told in words of this program's.
+type ownError struct{ text string }
+
+func (e *ownError) Error() string { return e.text }
+
+// origin returns the scheme and the host of a URL, fit to be shown.
 func origin(u *url.URL) string { return redact.Quote(u.Scheme+"://"+u.Host, 200) }
 
 func http1() *http.Protocols {
@@ -132,6 +137,7 @@ func plainly(err error) string {
 		op   *net.OpError
 		dns  *net.DNSError
 		call *os.SyscallError
+		own  *ownError
 	)
 	switch {
 	case errors.As(err, &cert):
@@ -146,8 +152,14 @@ func plainly(err error) string {
 		return fmt.Sprintf("looking up the host %s: %s", dns.Name, dns.Err)
 	case errors.As(err, &op) && op.Op == "dial" && op.Addr != nil && errors.As(op.Err, &call):
 		return fmt.Sprintf("connecting to %s: %s", op.Addr, call.Err)
+	case errors.As(err, &op), errors.As(err, &call), errors.As(err, &dns), errors.As(err, &own), errors.Is(err, ErrRefused):
+		return err.Error()
 	}
-	return err.Error()
+	// What net/http cannot read it quotes: a header, a status line, the target of a redirect.
+	if said := redact.Said(err.Error(), 300); said != "" {
+		return said
+	}
+	return "the answer is not HTTP"
 }
 
 // Issuer returns the name of the authority that nobody here knows, as the server's certificates give it; "" where it has none, or something else is wrong.

@@ -3,6 +3,8 @@ package probe
 import (
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +23,7 @@ func (f Facts) refusal(with class) (Cause, string) {
 	}
 	if sso := h.Get(ssoHeader); strings.HasPrefix(sso, "required") {
 		advice := login + " is not authorized for the organization's single sign-on"
-		if at := ssoURL(sso); at != "" {
+		if at := ssoURL(sso, f.Host); at != "" {
 			return CauseSSO, advice + ": open " + at
 		}
 		return CauseSSO, advice + "; authorize it in the token's settings (Configure SSO)"
@@ -75,23 +77,42 @@ func (f Facts) scope(login string) string {
 		if !overlap(have, wants) {
 			held := "no scope at all"
 			if len(have) > 0 {
-				held = "the scopes " + redact.Quote(strings.Join(have, ", "), 200)
+				held = "the scopes " + orUnnamed(f.said(strings.Join(have, ", ")))
 			}
-			return fmt.Sprintf("%s has %s, and this needs one of %s", login, held, redact.Quote(strings.Join(wants, ", "), 200))
+			return fmt.Sprintf("%s has %s, and this needs one of %s", login, held, orUnnamed(f.said(strings.Join(wants, ", "))))
 		}
 	}
 	if wants := h.Get("X-Accepted-GitHub-Permissions"); wants != "" && f.With.Status == http.StatusForbidden {
-		return fmt.Sprintf("%s lacks a permission; this needs %s", login, redact.Quote(wants, 200))
+		return fmt.Sprintf("%s lacks a permission; this needs %s", login, orUnnamed(f.said(wants)))
 	}
 	for _, c := range f.With.Challenges {
 		if c.Error == "insufficient_scope" {
-			if c.Scope != "" {
-				return fmt.Sprintf("%s may not do this; the server wants the scope %s", login, redact.Quote(c.Scope, 200))
+			if wants := f.said(c.Scope); wants != "" {
+				return fmt.Sprintf("%s may not do this; the server wants the scope %s", login, wants)
 			}
 			return login + " may not do this: its scope is not enough"
 		}
 	}
 	return ""
+}
+
+// said returns what may be shown of what the server says.
+func (f Facts) said(text string) string { return redact.Said(text, 200, f.Host, f.Path) }
+
+func orUnnamed(said string) string {
+	if said == "" {
+		return "that are not known here"
+	}
+	return said
+}
+
+// Realm returns what may be shown of the realm of a challenge. A URL is shown where the server named it to a request that carried nothing, too:
+// without are the challenges of these. own are the request's names.
+func Realm(realm string, without []Challenge, own ...string) string {
+	if u, err := url.Parse(realm); err != nil || u.Host == "" || !slices.ContainsFunc(without, func(c Challenge) bool { return c.Realm == realm }) {
+		return redact.Said(realm, 80, own...)
+	}
+	return redact.Quote(realm, 80)
 }
 
 func list(text string) []string {
@@ -127,8 +148,8 @@ func (f Facts) otherScheme() string {
 			return ""
 		}
 		text := SchemeName(c.Scheme)
-		if c.Realm != "" {
-			text += fmt.Sprintf(" (realm %q)", redact.Quote(c.Realm, 80))
+		if realm := Realm(c.Realm, f.Without.Challenges, f.Host, f.Path); realm != "" {
+			text += fmt.Sprintf(" (realm %q)", realm)
 		}
 		if len(wants) < 3 {
 			wants = append(wants, text)
@@ -170,9 +191,12 @@ func (a Answer) again() string {
 	}
 	if after := a.Header.Get("Retry-After"); after != "" {
 		if strings.Trim(after, "0123456789") == "" {
-			return over + "try again in " + redact.Quote(after, 20) + " s"
+			if len(after) <= 8 {
+				return over + "try again in " + after + " s"
+			}
+		} else if said := redact.Said(after, 40); said != "" {
+			return over + "try again after " + said
 		}
-		return over + "try again after " + redact.Quote(after, 40)
 	}
 	return over + "try again later"
 }

@@ -74,6 +74,7 @@ const (
 // Facts are what is known of a URL.
 type Facts struct {
 	Host   string // of the URL
+	Path   string // of the URL
 	GitHub bool   // the rule's helper is github
 	OCI    bool   // the rule's helper is oci
 	// Sent says that headers were sent; Source is where their login was found, and empty where there was none.

@@ -2,7 +2,7 @@
 //
 // A secret travels through the program as a [Secret], which prints as "[redacted]" in every format verb,
 // in JSON and in slog; only Reveal gives its text. Text that others wrote (a server's error, a program's stderr)
-// passes through [Quote] or [Scrub] before it becomes part of an error or a log line.
+// passes through [Said], [Quote] or [Scrub] before it becomes part of an error or a log line.
 package redact
 
 import (
@@ -81,9 +81,9 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 var known struct {
 	sync.Mutex
 	texts map[string]bool
-	// sought are the texts and their forms, the longest first: a secret may contain another one.
-	// It is made when it is wanted, nil where texts has grown since, and never changed: who has it needs no lock.
-	sought []string
+	// sought are the texts and their forms, the longest first: a secret may contain another one. met are the texts alone, the shortest first.
+	// They are made when they are wanted, nil where texts has grown since, and never changed: who has them needs no lock.
+	sought, met []string
 }
 
 const (
@@ -94,7 +94,8 @@ const (
 )
 
 // Remember makes [Scrub] replace text wherever it stands, as it is and in the forms in which it travels: escaped for a query, a path or JSON,
-// and in base64. Texts of fewer than 4 bytes are ignored; of those of more than 8 KiB only the text itself is replaced.
+// and in base64. Of one of 10 bytes or more that goes for each part of that length too, in letters of any case, in hexadecimal digits, base32 or base64, and reversed.
+// Texts of fewer than 4 bytes are ignored; of those of more than 8 KiB only the text itself is replaced.
 func Remember(text string) {
 	if len(text) < minKnown {
 		return
@@ -111,22 +112,25 @@ func Remember(text string) {
 	known.sought = nil
 }
 
-// sought returns what is to be replaced, the longest first.
-func sought() []string {
+// sought returns what is to be replaced, the longest first, and the secrets themselves, the shortest first.
+func sought() (all, met []string) {
 	known.Lock()
 	defer known.Unlock()
 	if known.sought == nil {
 		all := make([]string, 0, 8*len(known.texts))
 		for text := range known.texts {
+			met = append(met, text)
 			all = append(all, text)
 			if len(text) <= maxForms {
 				all = append(all, forms(text)...)
 			}
 		}
-		slices.SortFunc(all, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-		known.sought = slices.Compact(all)
+		byLength := func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) }
+		slices.SortFunc(met, byLength)
+		slices.SortFunc(all, func(a, b string) int { return byLength(b, a) })
+		known.sought, known.met = slices.Compact(all), met
 	}
-	return known.sought
+	return known.sought, known.met
 }
 
 // forms returns how a text looks in a query, in a path, in JSON and in base64.
@@ -177,7 +181,12 @@ var loose = sync.OnceValue(func() []shape {
 func Scrub(text string) string { return replace(replaceKnown(text), shapes()) }
 
 func replaceKnown(text string) string {
-	for _, t := range sought() {
+	all, met := sought()
+	return hideParts(replaceWhole(text, all), met)
+}
+
+func replaceWhole(text string, all []string) string {
+	for _, t := range all {
 		if strings.Contains(text, t) {
 			text = strings.ReplaceAll(text, t, Mark)
 		}
@@ -192,7 +201,8 @@ func Cut(text string, max int) string {
 	if len(text) <= max {
 		return text
 	}
-	text = replaceKnown(text[:max])
+	secrets, _ := sought()
+	text = replaceWhole(text[:max], secrets)
 	end := 0
 	if i := strings.LastIndex(text, Mark); i >= 0 {
 		end = i + len(Mark)
@@ -201,7 +211,7 @@ func Cut(text string, max int) string {
 	text = text[:end] + strings.TrimRightFunc(text[end:], func(r rune) bool { return !unicode.IsSpace(r) })
 	for again := true; again; {
 		text, again = strings.TrimRightFunc(text, unicode.IsSpace), false
-		for _, t := range sought() {
+		for _, t := range secrets {
 			if n := overlap(text, t); n > 0 {
 				text, again = text[:len(text)-n], true
 			}
@@ -234,14 +244,17 @@ func replace(text string, all []shape) string {
 // Line makes the program's own text fit for one line: scrubbed, without control characters, and cut to about max bytes.
 func Line(text string, max int) string { return line(text, max, nil) }
 
-// Quote makes foreign text fit to stand in an error: as Line does, and with an eye for more that may be a secret.
+// Quote makes foreign text fit to stand in an error: as Line does, and with an eye for more that may be a secret. What a server says is for [Said].
 func Quote(text string, max int) string { return line(text, max, loose()) }
 
 func line(text string, max int, more []shape) string {
 	// Far beyond what is shown nothing is read, so that a huge text costs nothing.
 	shown := Cut(text, max+16<<10)
 	shortened := len(shown) < len(text)
-	text = replace(Scrub(shown), more)
+	text = Scrub(shown)
+	if more != nil {
+		text = hideStrange(replace(text, more))
+	}
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
