@@ -3,9 +3,7 @@
 package main
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -21,65 +19,15 @@ import (
 	"github.com/fe055d52/credential-helper/internal/registrytest"
 )
 
-// canaries are what is looked for: one for each input that holds a secret, so that a hit tells which one got out.
-type canaries struct {
-	plain  map[string]string // each run of nearPlain bytes of a canary, in lower case → the canary's name
-	base64 map[string]string // the same of its base64, which looks different for each of the three places in which a group can begin
-}
-
-// As little as this of a canary is one too many. What is allowed to be told of a secret is its length, and a prefix that all of its kind have.
-const (
-	nearPlain  = 10
-	nearBase64 = 12
-)
-
-// value returns the canary of an input. It is the same in each run, and consists of what no escaping changes: neither URLs' nor JSON's.
-func (c *canaries) value(name string) string {
-	sum := sha256.Sum256([]byte("canary of " + name))
-	text := "cn" + hex.EncodeToString(sum[:11])
-	c.add(name, text)
-	return text
-}
-
-// add has a text looked for.
-func (c *canaries) add(name, text string) {
-	near := func(m map[string]string, text string, n int) {
-		for i := 0; i+n <= len(text); i++ {
-			m[text[i:i+n]] = name
-		}
-	}
-	near(c.plain, strings.ToLower(text), nearPlain)
-	for i := range 3 {
-		encoded := base64.RawStdEncoding.EncodeToString([]byte("xxx"[:i] + text))
-		near(c.base64, encoded[min(i, 1)*4:len(encoded)-4], nearBase64)
-	}
-}
-
-// in returns the names of the canaries that are in a text, as they are, escaped for a URL or for JSON, in upper or lower case, or in base64; and where the first stands.
-func (c *canaries) in(text string) (names map[string]bool, context string) {
-	names = map[string]bool{}
-	find := func(m map[string]string, text string, n int) {
-		for i := 0; i+n <= len(text); i++ {
-			if name, ok := m[text[i:i+n]]; ok {
-				names[name] = true
-				if context == "" {
-					context = text[max(0, i-120):min(len(text), i+60)]
-				}
-			}
-		}
-	}
-	find(c.plain, strings.ToLower(text), nearPlain)
-	find(c.base64, text, nearBase64)
-	return names, context
-}
-
 // A cage is a world in which whatever may hold a secret holds a canary.
 type cage struct {
 	*site
 	canaries
 	program string
 	urls    []cagedURL
-	log     string // where the programs that are started write how they were started
+	hostile []string // URLs whose servers say what they were sent, each time in another writing
+	log     string   // where the programs that are started write how they were started
+	environ string   // and where they write their variables
 
 	mu     sync.Mutex
 	bad    []string        // what got out
@@ -89,9 +37,10 @@ type cage struct {
 // A cagedURL is one that an input gives the login for.
 type cagedURL struct {
 	url   string
-	from  string // the name of the canary that get prints; "" where there is no answer
-	file  string // the file that the canary is in, below the home directory
-	field string // the variable that it is in
+	from  string   // the name of the canary that get prints; "" where there is no answer
+	file  string   // the file that the canary is in, below the home directory
+	field string   // the variable that it is in
+	env   []string // what is set for this URL alone
 }
 
 // newCage returns a cage for a program. Nothing in it leads away from this machine: all hosts but those on loopback are asked for through a proxy that is not there.
@@ -101,7 +50,7 @@ func newCage(t *testing.T, program string) *cage {
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(home) })
 	c := &cage{
-		site: &site{t: t, home: home, dir: filepath.Join(home, "ws")}, program: program, log: filepath.Join(home, "started"),
+		site: &site{t: t, home: home, dir: filepath.Join(home, "ws")}, program: program, log: filepath.Join(home, "started"), environ: filepath.Join(home, "environ"),
 		canaries: canaries{map[string]string{}, map[string]string{}}, driven: map[string]bool{},
 	}
 	v := c.value
@@ -122,28 +71,40 @@ func newCage(t *testing.T, program string) *cage {
 	minting := registry(v("docker's file"), registrytest.Status(200, `{"token": "`+v("token response")+`", "access_token": "`+v("token response")+`", "refresh_token": "`+v("refresh token response")+`", "expires_in": 300}`))
 	stored := registry(v("docker's program"), registrytest.Status(200, `{"token": "`+v("second token response")+`", "expires_in": 300}`))
 	inError, ofInstallation := v("token in an error"), v("installation token")
-	refuse := func(w http.ResponseWriter, req *http.Request) {
-		_, password, _ := req.BasicAuth()
-		_ = req.ParseForm()
-		w.WriteHeader(401)
-		fmt.Fprintf(w, `{"errors":[{"code":"DENIED","message":"no %s here (%s, %s)"}], "token": "%s"}`, password, req.Header.Get("Authorization"), req.Form.Encode(), inError)
-	}
-	refusing, identity := registry(v("refused"), refuse), registry(v("identity"), refuse)
+	refusing, identity := registry(v("refused"), refuse(401, inError)), registry(v("identity"), refuse(401, inError))
 	gh := githubtest.New(t)
 	addAcme(gh)
 	gh.SetMint(func(w http.ResponseWriter, req *http.Request) {
 		w.WriteHeader(201)
 		fmt.Fprintf(w, `{"token": "ghs_%s", "expires_at": %q, "permissions": {"contents": "read"}, "repository_selection": "all"}`, ofInstallation, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
 	})
+	unwilling := githubtest.New(t)
+	addAcme(unwilling)
+	unwilling.SetMint(refuse(403, v("token in GitHub's error")))
+	answering := func(text string) *httptest.Server {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if req.URL.Path == "/refresh" {
+				fmt.Fprint(w, text)
+				return
+			}
+			sayItAll(w, req)
+		}))
+		t.Cleanup(s.Close)
+		return s
+	}
+	renewing := answering(fmt.Sprintf("access_token = %q\nrefresh_token = %q\nexpires_in = 86400\n", v("julia's new token"), v("julia's new refresh token")))
+	babbling := answering(fmt.Sprintf("access_token = %q\nrefresh_token = %s and\n%s", v("julia, unread"), v("julia, unread too"), v("julia, unread as well")))
 	key := githubtest.PEM(githubtest.Key())
 	for _, line := range strings.Split(strings.TrimSpace(key), "\n") {
 		if !strings.HasPrefix(line, "-----") {
 			c.add("private key", line)
-			for i := 0; i+nearBase64 <= len(line); i++ { // its case counts
-				c.base64[line[i:i+nearBase64]] = "private key"
-			}
 		}
 	}
+
+	// Maven 3 encrypted these: the master password "master of all", and a password with it.
+	const master, sealed = "{EXgzPisq3N0HKshA1rfUnihAPHGdA0A0EYffSKYVvb4=}", "{EpeP7WohrQoH+JJMuuxQ1rSSBJRumokdGoPxbKGkHP+94l8F7b+IOqYhNQ7OCz9d}"
+	c.add("maven, encrypted", "cnry-lookup-c4f1")
+	c.add("maven's master password", "master of all")
 
 	image := "/v2/team/app/manifests/v1"
 	chain := func(source string) string {
@@ -152,7 +113,14 @@ func newCage(t *testing.T, program string) *cage {
 	var rules []string
 	rule := func(path, from, file, variable, text string) {
 		rules = append(rules, fmt.Sprintf(`{"host": %q, "path": "/%s/*", %s}`, host, path, text))
-		c.urls = append(c.urls, cagedURL{echo.URL + "/" + path + "/x", from, file, variable})
+		c.urls = append(c.urls, cagedURL{url: echo.URL + "/" + path + "/x", from: from, file: file, field: variable})
+	}
+	// set adds one whose login is in a variable that others do not see. The canary's name is the variable's.
+	set := func(path, name, value, text string, more ...string) {
+		if text != "" {
+			rules = append(rules, fmt.Sprintf(`{"host": %q, "path": "/%s/*", %s}`, host, path, text))
+		}
+		c.urls = append(c.urls, cagedURL{url: echo.URL + "/" + path + "/y", from: name, field: name, env: append(more, name+"="+fmt.Sprintf(value, v(name)))})
 	}
 	rule("env", "variable", "", "CANARY_ENV", chain(`{"source": "env", "name": "CANARY_ENV"}`))
 	rule("template", "template", "", "CANARY_TEMPLATE", `"helper": "registry", "config": {"auth_method": "raw", "token": "Token token=${CANARY_TEMPLATE}"}`)
@@ -180,17 +148,40 @@ func newCage(t *testing.T, program string) *cage {
 	rule("nuget", "nuget", ".nuget/NuGet/NuGet.Config", "", `"helper": "registry", "config": {"preset": "nuget"}`)
 	rule("gitlab", "gitlab", "", "GITLAB_TOKEN", `"helper": "registry", "config": {"preset": "gitlab"}`)
 	rule("remote", "remote", "", "CANARY_REMOTE", `"helper": "remoteapis", "config": {"header_name": "x-key", "lookup_chain": [{"source": "env", "name": "CANARY_REMOTE"}]}`)
+	preset := func(name string) string { return `"helper": "registry", "config": {"preset": "` + name + `"}` }
+	set("gitea", "GITEA_TOKEN", "%s", preset("gitea"))
+	set("artifactory", "JF_ACCESS_TOKEN", "%s", preset("artifactory"), "JF_URL="+echo.URL+"/artifactory")
+	set("nexus", "PIP_EXTRA_INDEX_URL", "http://bob:%s@"+host+"/nexus/simple", preset("nexus"))
+	set("job", "CI_JOB_TOKEN", "%s", preset("gitlab"), "CI_SERVER_URL="+echo.URL)
+	set("gallery", "STACK_GALLERY_TOKEN", "srg_%s", preset("stack-gallery"))
+	set("twine", "TWINE_PASSWORD", "%s", chain(`{"source": "pypirc"}`), "TWINE_USERNAME=bob", "TWINE_REPOSITORY_URL="+echo.URL+"/twine/")
+	set("packagist", "COMPOSER_AUTH", `{"http-basic": {"`+host+`": {"username": "bob", "password": "%s"}}}`, preset("composer"))
+	set("gem", "GEM_HOST_API_KEY", "%s", preset("rubygems"), "RUBYGEMS_HOST="+echo.URL+"/gem", "BUNDLE_IGNORE_CONFIG=1")
+	set("cargo", "CARGO_REGISTRIES_CORP_TOKEN", "Bearer %s", "")
+	rule("sealed", "maven, encrypted", ".m2/settings.xml", "", `"helper": "registry", "config": {"preset": "maven", "server": "sealed"}`)
 	other := func(url, from, file, variable, text string) {
 		if text != "" {
 			rules = append(rules, fmt.Sprintf(`{"host": %q, %s}`, strings.TrimPrefix(url[:strings.IndexByte(url[8:], '/')+8], "http://"), text))
 		}
-		c.urls = append(c.urls, cagedURL{url, from, file, variable})
+		c.urls = append(c.urls, cagedURL{url: url, from: from, file: file, field: variable})
 	}
 	login := `"helper": "oci", "config": {"lookup_chain": [{"source": "static", "value": "alice", "binding": "username"}, {"source": "env", "name": "CANARY_ENV", "binding": "password"}]}`
 	other(minting.URL+image, "token response", ".docker/config.json", "", `"helper": "oci"`)
 	other(stored.URL+image, "second token response", "store", "", `"helper": "oci"`)
 	other(refusing.URL+image, "", "", "CANARY_ENV", login)
 	other(identity.URL+image, "", ".docker/config.json", "", `"helper": "oci"`)
+	c.urls = append(c.urls,
+		cagedURL{url: identity.URL + image, field: "DOCKER_AUTH_CONFIG", env: []string{`DOCKER_AUTH_CONFIG={"auths": {"` + identity.Host + `": {"username": "bob", "password": "` + v("DOCKER_AUTH_CONFIG") + `"}}}`}},
+		cagedURL{url: "https://github.com/acme/other", from: "GH_TOKEN", field: "GH_TOKEN", env: []string{"GH_TOKEN=ghp_" + v("GH_TOKEN")}},
+		cagedURL{url: "https://a.test/y", from: "variable", field: "HTTPS_PROXY", env: []string{"HTTPS_PROXY=http://bob:" + v("a talkative proxy") + "@" + host}},
+	)
+	other(unwilling.API+"/repos/acme/tools", "", "app.pem", "", `"helper": "github", "config": {"app_id": 12345, "owner": "acme", "lookup_chain": [{"source": "file", "path": "~/app.pem"}]}`)
+	c.hostile = []string{refusing.URL + image, identity.URL + image, unwilling.API + "/repos/acme/tools"}
+	for n := range waysToSay * len(disguises) {
+		c.hostile = append(c.hostile, fmt.Sprintf("%s/env/disguise%d", echo.URL, n))
+	}
+	other(renewing.URL+"/x", "julia's new token", "", "", preset("julia"))
+	other(babbling.URL+"/x", "julia, old", "", "", preset("julia"))
 	other(gh.API+"/repos/acme/tools", "installation token", "app.pem", "", `"helper": "github", "config": {"app_id": 12345, "owner": "acme", "lookup_chain": [{"source": "file", "path": "~/app.pem"}]}`)
 	other("https://github.com/acme/tools", "gh", ".config/gh/hosts.yml", "", "")
 	other("https://a.test/x?X-Amz-Signature="+v("signature"), "", "", "", "")
@@ -216,11 +207,17 @@ func newCage(t *testing.T, program string) *cage {
 	c.write(".git-credentials", "http://bob:"+v("git")+"@127.0.0.1%3a"+port+"\n")
 	c.write(".config/gh/hosts.yml", "github.com:\n    user: bob\n    oauth_token: gho_"+v("gh")+"\n")
 	c.write(".julia/servers/127.0.0.1_"+port+"/auth.toml", fmt.Sprintf("access_token = %q\nrefresh_token = %q\nrefresh_url = \"%s/julia/refresh\"\nexpires_at = %d\n", v("julia"), v("julia's refresh token"), echo.URL, time.Now().Add(24*time.Hour).Unix()))
+	for s, from := range map[*httptest.Server]string{renewing: "julia, expired", babbling: "julia, old"} {
+		c.write(".julia/servers/"+strings.ReplaceAll(strings.TrimPrefix(s.URL, "http://"), ":", "_")+"/auth.toml",
+			fmt.Sprintf("access_token = %q\nrefresh_token = %q\nrefresh_url = \"%s/refresh\"\nexpires_at = %d\n", v(from), v(from+", to be renewed"), s.URL, time.Now().Add(time.Minute).Unix()))
+	}
 	c.write(".npmrc", "//"+host+"/npm/:_authToken="+v("npm")+"\n")
 	c.write(".cargo/config.toml", "[registries.corp]\nindex = \"sparse+"+echo.URL+"/cargo/\"\n")
 	c.write(".cargo/credentials.toml", "[registries.corp]\ntoken = \"Bearer "+v("cargo")+"\"\n")
 	c.write(".pypirc", "[distutils]\nindex-servers = corp\n[corp]\nrepository = "+echo.URL+"/pypi/\nusername = bob\npassword = "+v("pypirc")+"\n")
-	c.write(".m2/settings.xml", "<settings><servers><server><id>corp</id><username>bob</username><password>"+v("maven")+"</password></server></servers></settings>\n")
+	c.write(".m2/settings.xml", "<settings><servers><server><id>corp</id><username>bob</username><password>"+v("maven")+"</password></server>"+
+		"<server><id>sealed</id><username>bob</username><password>"+sealed+"</password></server></servers></settings>\n")
+	c.write(".m2/settings-security.xml", "<settingsSecurity><master>"+master+"</master></settingsSecurity>\n")
 	c.write(".config/composer/auth.json", `{"http-basic": {"`+host+`": {"username": "bob", "password": "`+v("composer")+`"}}}`)
 	c.write(".bundle/config", "---\nBUNDLE_HTTP://127__0__0__1:"+port+"/: \"bob:"+v("bundler")+"\"\n")
 	c.write("ws/registry.toml", "[[sources]]\nname = \"p\"\nurl = \""+echo.URL+"/moonbit\"\n[sources.auth]\ntype = \"bearer\"\ntoken = \""+v("moonbit")+"\"\n")
@@ -235,7 +232,7 @@ func newCage(t *testing.T, program string) *cage {
 	must(t, err)
 	c.write("store", string(login2))
 	// Each program writes down how it was started, and by which command line.
-	started := "#!/bin/sh\n{ printf '%s\\n' \"$0\" \"$@\"; tr '\\0' '\\n' </proc/$PPID/cmdline; } >>" + c.log + " 2>&1\n"
+	started := "#!/bin/sh\n{ printf '%s\\n' \"$0\" \"$@\"; tr '\\0' '\\n' </proc/$PPID/cmdline; } >>" + c.log + " 2>&1\ntr '\\0' '\\n' </proc/$$/environ >>" + c.environ + "\n"
 	for name, script := range map[string]string{
 		"tool":                    `[ "$1" = prints ] && exec cat "$HOME/out"; cat "$HOME/err" >&2; cat "$HOME/err"; exit 1`,
 		"docker-credential-caged": `cat >/dev/null; exec cat "$HOME/store"`,
@@ -252,24 +249,4 @@ func newCage(t *testing.T, program string) *cage {
 		"CREDENTIAL_HELPER_KEYRING=file", "CREDENTIAL_HELPER_KEYRING_FILE=~/ring", "CREDENTIAL_HELPER_KEYRING_PASSPHRASE_FILE=~/pass",
 	}
 	return c
-}
-
-// sayItAll is a server that repeats a credential wherever a server can say something.
-func sayItAll(w http.ResponseWriter, req *http.Request) {
-	said := []string{req.URL.String()}
-	for _, name := range []string{"Authorization", "Private-Token", "X-Api-Key", "X-Key"} {
-		value := req.Header.Get(name)
-		if value == "" {
-			continue
-		}
-		_, credential, _ := strings.Cut(value, " ")
-		decoded, _ := base64.StdEncoding.DecodeString(credential)
-		said = append(said, value, credential, string(decoded))
-	}
-	all := strings.Join(said, " ")
-	w.Header().Set("WWW-Authenticate", fmt.Sprintf("Basic realm=%q", all))
-	w.Header().Set("X-Message", all)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(401)
-	_ = json.NewEncoder(w).Encode(map[string]any{"error": all, "message": "not with " + all, "errors": []map[string]string{{"code": "DENIED", "message": all}}})
 }

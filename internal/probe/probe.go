@@ -10,6 +10,7 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
@@ -133,6 +134,7 @@ func (p *Prober) ask(ctx context.Context, method string, u *url.URL, headers map
 	resp, err := p.Transport.RoundTrip(req)
 	if err != nil {
 		a.Failure = p.explain(ctx, err, u, reached.String())
+		err = errors.New(a.Failure.Text) // net/http quotes the server
 		return a
 	}
 	httpclient.Discard(resp)
