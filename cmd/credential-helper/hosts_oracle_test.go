@@ -195,8 +195,7 @@ func (h hostRule) names(r reading) bool {
 	if h.Scheme != "" && h.Scheme != r.scheme || h.Path != "" && !glob(h.Path, oneSlash(r.path)) {
 		return false
 	}
-	pattern := strings.TrimSuffix(strings.ToLower(h.Host), ".")
-	pattern = strings.Replace(pattern, "[0:0:0:0:0:0:0:1]", "[::1]", 1)
+	pattern := oneSpelling(h.Host)
 	colon := strings.LastIndexByte(pattern, ':')
 	switch {
 	case pattern == "":
@@ -220,6 +219,22 @@ func (h hostRule) names(r reading) bool {
 		return true
 	}
 	return glob(pattern, r.hostPort())
+}
+
+// oneSpelling returns a pattern as a reading has hosts.
+func oneSpelling(pattern string) string {
+	name, port := strings.ToLower(pattern), ""
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, ']') {
+		name, port = name[:i], strings.TrimLeft(name[i+1:], "0")
+	}
+	name = strings.TrimSuffix(name, ".")
+	if addr, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil && addr.Is6() {
+		name = "[" + addr.String() + "]"
+	}
+	if port == "" {
+		return name
+	}
+	return name + ":" + port
 }
 
 // glob is the definition: a star is any run of characters, and all else is itself.
