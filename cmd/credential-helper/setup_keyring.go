@@ -10,7 +10,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -141,7 +140,7 @@ func (a *app) readHidden(terminal *os.File, service string) ([]byte, error) {
 		return failed(err)
 	}
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, interrupts...)
 	defer signal.Stop(signals)
 	fmt.Fprintf(a.stderr, "Secret for %s (it is not shown): ", redact.Line(service, 200))
 	defer fmt.Fprintln(a.stderr)

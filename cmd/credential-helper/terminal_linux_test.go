@@ -168,7 +168,9 @@ func TestSecretIsTypedUnseen(t *testing.T) {
 func TestInterruptedSecretLeavesTheTerminalAsItWas(t *testing.T) {
 	env := fileKeyring(t)
 	for name, typed := range map[string]struct{ keys, want string }{
-		"Ctrl-C":   {"half-canary\x03", "credential-helper: interrupted; nothing was stored\n"},
+		"Ctrl-C": {"half-canary\x03", "credential-helper: interrupted; nothing was stored\n"},
+		// A shell gives a program that goes on after that its terminal back with echo.
+		"Ctrl-Z":   {"half-canary\x1a", "credential-helper: interrupted; nothing was stored\n"},
 		"nothing":  {"\n", "credential-helper: the secret is empty; nothing was stored\n"},
 		"too much": {strings.Repeat("canary", 1000) + "\n", "credential-helper: a terminal passes on no more than 4095 bytes of a line, and the secret may be longer\n"},
 	} {
