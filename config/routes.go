@@ -11,6 +11,7 @@ import (
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/place"
+	"github.com/fe055d52/credential-helper/internal/shell"
 )
 
 // MaxFile is the size in bytes above which a file is refused.
@@ -115,7 +116,7 @@ func Read(e *env.Env, path string, kinds Kinds, named bool) (f File, found bool,
 		return File{}, false, fmt.Errorf("reading the config file %s: %w", path, err)
 	case env.WritableByAll(info):
 		return File{}, false, helpers.WithHint(fmt.Errorf("reading the config file %s: every user of this machine can write it (mode %04o)", path, info.Mode().Perm()),
-			"run chmod o-w %s, if what it says is yours", path)
+			"run chmod o-w %s, if what it says is yours", shell.QuotePath(path))
 	case !named && env.Foreign(info):
 		return File{}, false, helpers.WithHint(fmt.Errorf("reading the config file %s: it belongs to another user, who could have your secrets sent anywhere", path),
 			"if you trust it, name it in $%s", env.VarConfigFile)

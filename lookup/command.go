@@ -9,6 +9,7 @@ import (
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/fe055d52/credential-helper/internal/shell"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 	"github.com/fe055d52/credential-helper/internal/subprocess"
 )
@@ -59,7 +60,7 @@ func (c command) Lookup(ctx context.Context, _ Query) (Values, error) {
 	}
 	out, err := subprocess.Run(ctx, c.Env, subprocess.Program{Argv: append([]string{program}, c.argv[1:]...)})
 	if err != nil {
-		return nil, helpers.WithHint(fmt.Errorf("running the program of the source \"command\": %w", err), "see what it says by itself: %s", c.argv[0])
+		return nil, helpers.WithHint(fmt.Errorf("running the program of the source \"command\": %w", err), "see what it says by itself: %s", shell.QuotePath(c.argv[0]))
 	}
 	text := trimNewline(string(out))
 	if text == "" {

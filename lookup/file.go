@@ -11,6 +11,7 @@ import (
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/fe055d52/credential-helper/internal/shell"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
 
@@ -68,12 +69,12 @@ func (f file) checkOwner(shown string, info fs.FileInfo) error {
 	switch {
 	case mode&0o004 != 0 && !f.allowWorldReadable:
 		return helpers.WithHint(fmt.Errorf("the token file %s can be read by every user of this machine (mode %04o)", shown, mode),
-			`run chmod 600 %s, or set "allow_world_readable": true for this source`, shown)
+			`run chmod 600 %s, or set "allow_world_readable": true for this source`, shell.QuotePath(shown))
 	case mode&0o022 != 0:
-		return helpers.WithHint(fmt.Errorf("the token file %s can be written by other users (mode %04o)", shown, mode), "run chmod go-w %s", shown)
+		return helpers.WithHint(fmt.Errorf("the token file %s can be written by other users (mode %04o)", shown, mode), "run chmod go-w %s", shell.QuotePath(shown))
 	}
 	if env.Foreign(info) {
-		return helpers.WithHint(fmt.Errorf("the token file %s belongs to another user", shown), "make a copy of your own: install -m 600 %s COPY", shown)
+		return helpers.WithHint(fmt.Errorf("the token file %s belongs to another user", shown), "make a copy of your own: install -m 600 %s COPY", shell.QuotePath(shown))
 	}
 	return nil
 }

@@ -120,3 +120,27 @@ func TestFileThatCannotBeRead(t *testing.T) {
 	}
 	expect(t, s, decodeOne(t, s, `{"source": "file", "path": "~/token"}`), Query{}, outcome{kind: "broken", err: "reading the token file ~/token: permission denied"})
 }
+
+// TestHintsAreQuoted holds that a path which a repository chose does not become a command in a hint that people copy.
+func TestHintsAreQuoted(t *testing.T) {
+	notOnWindows(t)
+	s := newSources(t, nil)
+	const bad = "a;id $(id)"
+	path := write(t, s, "proj/"+bad, "#!/bin/sh\nexit 1\n")
+	for _, tt := range []struct {
+		mode         os.FileMode
+		source, want string
+	}{
+		{0o604, `"file", "path": "` + bad + `"`, "run chmod 600 ~/'proj/" + bad + "', or set \"allow_world_readable\": true for this source"},
+		{0o620, `"file", "path": "` + bad + `"`, "run chmod go-w ~/'proj/" + bad + "'"},
+		{0o700, `"command", "command": ["./` + bad + `"]`, "see what it says by itself: './" + bad + "'"},
+	} {
+		if err := os.Chmod(path, tt.mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := decodeOne(t, s, `{"source": `+tt.source+`}`).Lookup(t.Context(), ask(t, "https://files.test/a"))
+		if o := outcomeOf(s, nil, err); o.hint != tt.want {
+			t.Errorf("the hint is %q, want %q", o.hint, tt.want)
+		}
+	}
+}

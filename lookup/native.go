@@ -12,6 +12,7 @@ import (
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/shell"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 	"github.com/fe055d52/credential-helper/internal/trace"
 )
@@ -43,7 +44,7 @@ func (s *Sources) readProject(ctx context.Context, path string) (data []byte, sh
 		return nil, shown, false, err
 	case env.WritableByAll(info):
 		return nil, shown, false, helpers.WithHint(fmt.Errorf("reading %s: every user of this machine can write it (mode %04o)", shown, info.Mode().Perm()),
-			"run chmod o-w %s, if what it says is yours", shown)
+			"run chmod o-w %s, if what it says is yours", shell.QuotePath(shown))
 	case env.Foreign(info):
 		return nil, shown, false, helpers.WithHint(fmt.Errorf("reading %s: it belongs to another user", shown), "make a copy of your own, or remove it")
 	}

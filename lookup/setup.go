@@ -56,14 +56,18 @@ func inFile(tool, file, do string, lines ...string) []helpers.Remedy {
 	return []helpers.Remedy{{Do: do, File: file, Tool: tool, Lines: lines}}
 }
 
-// setVariable is what a shell does to set a variable without its value in the shell's history.
-// The name comes from a file that others may have written: no line to copy does more than it says.
-func setVariable(name string) string {
-	return fmt.Sprintf("read -rs %s && export %s", Quote(name), Quote(name))
-}
+// setVariable is what a shell does to set a variable without its value in the shell's history. name is a variable's for certain.
+func setVariable(name string) string { return fmt.Sprintf("read -rs %s && export %s", name, name) }
+
+// environment is where a variable is put whose name no shell takes. Such a name comes from a file that others may have written, and is in no line for a shell,
+// not in quotes either: read and export run the command in "a[$(command)]".
+const environment = "the environment of the build"
 
 // Setup implements [helpers.Guided].
 func (v variable) Setup(*url.URL) []helpers.Remedy {
+	if !isVariableName(v.name) {
+		return inFile("variable", environment, "put the secret there", v.name+"=TOKEN")
+	}
 	return remedy("variable", "put the secret into $"+v.name+": type or paste it, and press Enter", setVariable(v.name))
 }
 
@@ -72,8 +76,11 @@ func (v hostVariable) Setup(u *url.URL) []helpers.Remedy {
 	if strings.HasPrefix(v.name, "CI_") {
 		return nil
 	}
-	return remedy("variable", fmt.Sprintf("put the secret into $%s, and its server into $%s", v.name, v.host),
-		fmt.Sprintf("export %s=%s", Quote(v.host), helpers.Origin(u)), setVariable(v.name))
+	server := v.host + "=" + helpers.Origin(u)
+	if !isVariableName(v.name) || !isVariableName(v.host) {
+		return inFile("variable", environment, "put the secret, and its server, there", server, v.name+"=TOKEN")
+	}
+	return remedy("variable", fmt.Sprintf("put the secret into $%s, and its server into $%s", v.name, v.host), "export "+server, setVariable(v.name))
 }
 
 // Setup implements [helpers.Guided].
@@ -99,7 +106,7 @@ func (f file) Setup(*url.URL) []helpers.Remedy {
 		path = f.Env.Display(expanded)
 	}
 	return remedy("file", "write the secret into "+path+": type or paste it, press Enter and then Ctrl-D",
-		fmt.Sprintf("(umask 077 && mkdir -p %s && cat > %s)", quotePath(filepath.Dir(path)), quotePath(path)))
+		fmt.Sprintf("(umask 077 && mkdir -p %s && cat > %s)", shell.QuotePath(filepath.Dir(path)), shell.QuotePath(path)))
 }
 
 // Setup implements [helpers.Guided]. The arguments are not repeated: there are people who write secrets there.
@@ -349,14 +356,3 @@ func xmlText(text string) string {
 
 // Quote writes a word for a shell.
 func Quote(word string) string { return shell.Quote(word) }
-
-// quotePath is like Quote, and leaves a "~/" at the beginning for the shell to expand.
-func quotePath(path string) string {
-	if path == "~" {
-		return path
-	}
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		return "~/" + Quote(rest)
-	}
-	return Quote(path)
-}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
+	"github.com/fe055d52/credential-helper/internal/shell"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
 
@@ -101,7 +102,15 @@ func TestTemplateSetup(t *testing.T) {
 // TestLinesToCopyAreQuoted holds that a name from a configuration file does not become a command of its own.
 func TestLinesToCopyAreQuoted(t *testing.T) {
 	s := &Sources{Env: &env.Env{Get: func(string) (string, bool) { return "", false }, Home: "/home/you", Dir: "/home/you"}}
-	const bad = "x'; rm -rf ~ #$(id)`id`"
+	for _, bad := range []string{"x'; rm -rf ~ #$(id)`id`", "a[$(id)]", "-p"} {
+		testLines(t, s, bad)
+	}
+	if got := shell.QuotePath("~"); got != "~" {
+		t.Errorf("the home directory is quoted as %s", got)
+	}
+}
+
+func testLines(t *testing.T, s *Sources, bad string) {
 	var chain Chain
 	text := `{"chain": [{"source": "env", "name": BAD}, {"source": "env", "name": "A", "host_from": BAD}, {"source": "file", "path": BAD}, {"source": "command", "command": [BAD]},
 		{"source": "keyring", "service": BAD, "account": BAD}, {"source": "pesde", "index": BAD}]}`
@@ -115,14 +124,18 @@ func TestLinesToCopyAreQuoted(t *testing.T) {
 	}
 	for _, r := range all {
 		for _, line := range r.Lines {
+			if r.File != "" {
+				continue // it is for no shell
+			}
+			// What sets a variable evaluates its name, in quotes too.
+			if strings.Contains(line, "export") || strings.Contains(line, "read -rs") {
+				t.Errorf("%s", line)
+			}
 			// Outside of quotes nothing is left that a shell would act on, but what the lines are made of.
 			outside := regexp.MustCompile(`'[^']*'|\\'`).ReplaceAllString(line, "")
 			if strings.ContainsAny(outside, "#;$`") || strings.Contains(outside, "rm ") {
 				t.Errorf("%s", line)
 			}
 		}
-	}
-	if got := quotePath("~"); got != "~" {
-		t.Errorf("the home directory is quoted as %s", got)
 	}
 }

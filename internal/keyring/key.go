@@ -14,6 +14,7 @@ import (
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/redact"
+	"github.com/fe055d52/credential-helper/internal/shell"
 )
 
 const (
@@ -116,7 +117,7 @@ func readKeyFile(e *env.Env, variable, path string) ([]byte, error) {
 		return nil, fmt.Errorf("reading %s, which %s names: %w", e.Display(path), variable, err)
 	case modesCount && info.Mode().Perm()&0o006 != 0:
 		return nil, helpers.WithHint(fmt.Errorf("the file %s that %s names is open to every user of this machine (mode %04o)", e.Display(path), variable, info.Mode().Perm()),
-			"chmod 600 %s", e.Display(path))
+			"chmod 600 %s", shell.QuotePath(e.Display(path)))
 	}
 	return data, nil
 }

@@ -11,3 +11,14 @@ func Quote(word string) string {
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
+
+// QuotePath is like Quote, and leaves a "~/" at the beginning for the shell to expand.
+func QuotePath(path string) string {
+	if path == "~" {
+		return path
+	}
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		return "~/" + Quote(rest)
+	}
+	return Quote(path)
+}
