@@ -36,6 +36,9 @@ func goList(t *testing.T, args ...string) []goPackage {
 	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
 		var p goPackage
 		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			if len(list) == 0 {
+				t.Fatalf("go list %s lists nothing", args)
+			}
 			return list
 		} else if err != nil {
 			t.Fatal(err)
@@ -159,9 +162,13 @@ func TestDocumentedDependencies(t *testing.T) {
 			Path     string
 			Indirect bool
 		}
+		Replace, Exclude []struct{ Old struct{ Path string } }
 	}
 	if err := json.Unmarshal(out, &mod); err != nil {
 		t.Fatal(err)
+	}
+	if len(mod.Replace)+len(mod.Exclude) > 0 {
+		t.Errorf("go.mod replaces or excludes modules, which holds nowhere but here: %v %v", mod.Replace, mod.Exclude)
 	}
 	page := pages(t)[filepath.Join("..", "..", "docs", "dependencies.md")]
 	table, rest, ok := strings.Cut(page, "\nFor tests and examples only: ")

@@ -24,6 +24,9 @@ func TestImportsNothingThatIsInitializedLate(t *testing.T) {
 		for _, name := range strings.Fields(string(out)) {
 			set[name] = true
 		}
+		if !set[pkg] {
+			t.Fatalf("go list does not list %s", pkg)
+		}
 		return set
 	}
 	allowed := deps("syscall")
