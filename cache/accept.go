@@ -99,14 +99,19 @@ func (a *Agent) dismiss() {
 	}
 }
 
-// replyAtOnce returns the reply to a client whose only request so far is a whole Ask, and nil to another.
+// replyAtOnce returns the reply to a client whose only request so far is a whole Ask, and nil to another, or where it takes reading files:
+// they may be on a disk that hangs.
 func (a *Agent) replyAtOnce(said []byte) []byte {
 	r := bytes.NewReader(said)
 	m, err := wire.Read(r)
 	if err != nil || m.Op != wire.Ask || r.Len() > 0 {
 		return nil
 	}
-	return wire.Append(nil, a.reply(m))
+	reply := a.replyTo(m, true)
+	if reply.Op == 0 {
+		return nil
+	}
+	return wire.Append(nil, reply)
 }
 
 // deliver writes the only reply that a client gets.

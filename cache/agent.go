@@ -32,6 +32,8 @@ type Question struct {
 	Context string
 	// Files are the paths of the configuration files that the client would read, and their sums.
 	Files [][2]string
+	// AtOnce says that nobody waits for files: where they have to be read first, the answer comes later.
+	AtOnce bool
 }
 
 // An Asked is what an agent finds for a URL.
@@ -40,6 +42,8 @@ type Asked struct {
 	Key Key
 	// Text is the answer for standard output, which needs no entry: there is no opinion about that URL.
 	Text []byte
+	// Later says that the question has to be asked again, without AtOnce.
+	Later bool
 }
 
 // An Agent keeps entries in memory for all processes of one user. It is what agent-launch runs.

@@ -199,7 +199,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// TestCrowdOfSilentClients holds that clients which say nothing, or do not read what they asked for, keep no other waiting,
+// TestCrowdOfSilentClients holds that clients which say nothing, do not read what they asked for, or have files that hang, keep no other waiting,
 // and that one that was hung up on for others is served when it asks again.
 func TestCrowdOfSilentClients(t *testing.T) {
 	w := newWorld(t)
@@ -207,7 +207,16 @@ func TestCrowdOfSilentClients(t *testing.T) {
 	long := strings.Repeat("x", wire.MaxFrame/2)
 	w.serve(func(a *Agent) {
 		a.most = most
-		a.Ask = func(q Question) (Asked, bool) { return Asked{Text: []byte(long)}, true }
+		a.Ask = func(q Question) (Asked, bool) {
+			switch {
+			case q.URI != "hangs":
+				return Asked{Text: []byte(long)}, true
+			case q.AtOnce:
+				return Asked{Later: true}, true
+			}
+			<-t.Context().Done() // its files are on a disk that hangs, until the test ends
+			return Asked{}, false
+		}
 	})
 	patient := w.client()
 	defer patient.Close()
@@ -227,6 +236,8 @@ func TestCrowdOfSilentClients(t *testing.T) {
 		switch {
 		case i%3 == 0:
 			_, _ = conn.Write([]byte("CHA1\x00\x0f\xff\xffl")) // the head of a long frame
+		case i == 11:
+			_, _ = conn.Write(wire.Append(nil, request(wire.Ask, "hangs", "", "c")))
 		case i < 10: // several, each of whom could keep others waiting for a second
 			_, _ = conn.Write(wire.Append(nil, request(wire.Ask, "u", "", "c")))
 		}

@@ -14,7 +14,10 @@ import (
 )
 
 // reply answers one request.
-func (a *Agent) reply(m wire.Message) wire.Message {
+func (a *Agent) reply(m wire.Message) wire.Message { return a.replyTo(m, false) }
+
+// replyTo is reply. Where it is wanted at once, and would take reading files, it is the zero Message.
+func (a *Agent) replyTo(m wire.Message, atOnce bool) wire.Message {
 	refuse := func(text string) wire.Message { return wire.Message{Op: wire.Error, Fields: []string{text}} }
 	if len(m.Fields) == 0 {
 		return refuse("the request does not name the client's build")
@@ -43,7 +46,7 @@ func (a *Agent) reply(m wire.Message) wire.Message {
 	}
 	switch {
 	case m.Op == wire.Ask && len(fields) >= 3 && len(fields)%2 == 1:
-		q := Question{URI: fields[0], Guess: strings.Contains(fields[1], "g"), Named: strings.Contains(fields[1], "n"), Context: fields[2]}
+		q := Question{URI: fields[0], Guess: strings.Contains(fields[1], "g"), Named: strings.Contains(fields[1], "n"), Context: fields[2], AtOnce: atOnce}
 		for i := 3; i < len(fields); i += 2 {
 			q.Files = append(q.Files, [2]string{fields[i], fields[i+1]})
 		}
@@ -80,6 +83,9 @@ func (a *Agent) ask(q Question) wire.Message {
 	asked, ok := a.Ask(q)
 	if !ok {
 		return miss
+	}
+	if asked.Later {
+		return wire.Message{}
 	}
 	if asked.Text != nil {
 		a.hits.Add(1)

@@ -197,6 +197,9 @@ func (q *asker) ask(question cache.Question) (cache.Asked, bool) {
 	if !ok {
 		return cache.Asked{}, false
 	}
+	if routes == nil {
+		return cache.Asked{Later: true}, true
+	}
 	d, err := decide(routes, req.URL)
 	if err != nil {
 		return cache.Asked{}, false
@@ -209,6 +212,7 @@ func (q *asker) ask(question cache.Question) (cache.Asked, bool) {
 }
 
 // routesFor decodes configuration files, or finds them decoded. ok is false where they are not what the client saw, or are not valid.
+// Of those that are wanted at once and have to be read first there are none. While files are read, others are answered.
 func (q *asker) routesFor(question cache.Question) (*config.Routes, bool) {
 	var name strings.Builder
 	fmt.Fprintf(&name, "%v %v", question.Guess, question.Named)
@@ -224,9 +228,10 @@ func (q *asker) routesFor(question cache.Question) (*config.Routes, bool) {
 		fmt.Fprintf(&name, "\x00%s\x00%s", f[0], known[i])
 	}
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	if r, ok := q.routes[name.String()]; ok {
-		return r, true
+	known, ok := q.routes[name.String()]
+	q.mu.Unlock()
+	if ok || question.AtOnce {
+		return known, true
 	}
 	routes := &config.Routes{}
 	for i, f := range question.Files {
@@ -243,6 +248,8 @@ func (q *asker) routesFor(question cache.Question) (*config.Routes, bool) {
 	if err := routes.AddBuiltIn(func() ([]config.Rule, error) { return builtInRules(question.Guess, q.kinds) }); err != nil {
 		return nil, false
 	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if len(q.routes) >= maxRoutes {
 		clear(q.routes)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/inputs"
+	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
 
 // TestAskerDecidesAsARunDoes holds that the agent finds, for any URL, the entry that a run without the agent would keep the answer under.
@@ -108,6 +110,47 @@ func TestAskerSeesThatFilesChange(t *testing.T) {
 	}
 	if _, ok := ask("-"); !ok {
 		t.Error("a client without the file is not answered")
+	}
+}
+
+// TestAskerReadsNothingAtOnce holds that an agent which answers one client after the other reads no file between them,
+// and that while it reads one for a client, which may be on a disk that hangs, others are answered.
+func TestAskerReadsNothingAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rules.json")
+	if err := os.WriteFile(path, []byte(`{"urls": [{"host": "a.test", "helper": "slow"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e, kinds := kindsFor(t, nil)
+	q := newAsker(e)
+	reads, goOn := make(chan struct{}), make(chan struct{})
+	q.kinds = maps.Clone(kinds)
+	q.kinds["slow"] = config.Kind{New: func(helpers.Rule, *strictjson.Object) helpers.Helper {
+		close(reads)
+		<-goOn
+		return &fakeHelper{}
+	}}
+	slow := cache.Question{URI: "https://a.test/", Files: [][2]string{{path, inputs.Stat(path)}}, AtOnce: true}
+	if asked, ok := q.ask(slow); !ok || !asked.Later {
+		t.Errorf("files that were not read are asked at once: %+v, %v", asked, ok)
+	}
+	patient := slow
+	patient.AtOnce = false
+	done := make(chan bool)
+	go func() {
+		asked, ok := q.ask(patient)
+		done <- ok && !asked.Later
+	}()
+	<-reads
+	other := cache.Question{URI: "https://nowhere.test/"}
+	if asked, ok := q.ask(other); !ok || asked.Text == nil {
+		t.Errorf("while files are read, another is told %+v, %v", asked, ok)
+	}
+	close(goOn)
+	if !<-done {
+		t.Error("the one whose files were read is not answered")
+	}
+	if asked, ok := q.ask(slow); !ok || asked.Later {
+		t.Errorf("files that were read are asked at once: %+v, %v", asked, ok)
 	}
 }
 
