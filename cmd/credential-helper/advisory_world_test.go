@@ -1,0 +1,445 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fe055d52/credential-helper/internal/githubtest"
+)
+
+// A network is all that the program can reach: a proxy that is every host there is. It answers for them with certificates that the program trusts,
+// and writes down what arrives where. Nothing leaves this machine.
+type network struct {
+	*site
+	canaries
+	proxy *httptest.Server
+	inner *http.Server // answers what comes out of a tunnel
+	conns chan net.Conn
+
+	ca    *x509.Certificate
+	caKey *ecdsa.PrivateKey
+
+	mu      sync.Mutex
+	arrived []arrival
+	places  map[string]http.HandlerFunc // by origin and path
+	tls     map[string]string           // by host: what is wrong with its TLS
+	tunnel  func(net.Conn) bool         // answers CONNECT in the proxy's place, where it returns true
+}
+
+// An arrival is a request as it came to a host.
+type arrival struct {
+	origin, method, path string
+	text                 string // all of it
+}
+
+// newNetwork starts a network, with servers that behave.
+func newNetwork(t *testing.T) *network {
+	n := &network{
+		site: newSite(t, ""), canaries: canaries{map[string]string{}, map[string]string{}},
+		conns: make(chan net.Conn),
+	}
+	var err error
+	n.caKey, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Model Root"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, n.caKey.Public(), n.caKey)
+	must(t, err)
+	n.ca, err = x509.ParseCertificate(der)
+	must(t, err)
+	quiet := log.New(io.Discard, "", 0)
+	n.proxy = httptest.NewUnstartedServer(http.HandlerFunc(n.serveProxy))
+	n.proxy.Config.ErrorLog = quiet
+	n.proxy.Start()
+	ctx, cancel := context.WithCancel(context.Background())
+	n.inner = &http.Server{
+		ErrorLog: quiet, MaxHeaderBytes: 4 << 20, Handler: http.HandlerFunc(n.serve),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, tunnelled{}, c.(*tunnelConn).host)
+		},
+	}
+	go func() { _ = n.inner.Serve(&tunnels{ctx, n}) }()
+	t.Cleanup(func() {
+		cancel()
+		n.inner.Close()
+		n.proxy.CloseClientConnections()
+		n.proxy.Close()
+	})
+	n.env = append(
+		n.env, "PATH=/usr/bin:/bin", "HTTPS_PROXY="+n.proxy.URL, "HTTP_PROXY="+n.proxy.URL, "SSL_CERT_DIR="+n.home,
+		"SSL_CERT_FILE="+n.write("ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))),
+		"CREDENTIAL_HELPER_CONFIG_FILE="+n.write("rules.json", networkRules),
+		"LOGIN_USER="+n.value("user name"), "LOGIN_PASSWORD="+n.value("password"), "LOGIN_IDENTITY="+n.value("identity token"), "LOGIN_TOKEN="+n.value("token"),
+		"GITHUB_APP_PRIVATE_KEY="+githubtest.PEM(githubtest.Key()),
+	)
+	n.value("refresh token")
+	n.reset()
+	return n
+}
+
+const networkRules = `{"urls": [
+	{"host": "r.example.com", "path": "/v2/get/*", "helper": "oci", "config": {"lookup_chain": [{"source": "env", "name": "LOGIN_USER", "binding": "username"}, {"source": "env", "name": "LOGIN_PASSWORD", "binding": "password"}]}},
+	{"host": "r.example.com", "path": "/v2/password/*", "helper": "oci", "config": {"token_exchange_method": "oauth2", "lookup_chain": [{"source": "env", "name": "LOGIN_USER", "binding": "username"}, {"source": "env", "name": "LOGIN_PASSWORD", "binding": "password"}]}},
+	{"host": "r.example.com", "path": "/v2/identity/*", "helper": "oci", "config": {"lookup_chain": [{"source": "env", "name": "LOGIN_IDENTITY", "binding": "identitytoken"}]}},
+	{"host": "r.example.com", "path": "/v2/basic/*", "helper": "oci", "config": {"token_exchange_method": "basic", "lookup_chain": [{"source": "env", "name": "LOGIN_IDENTITY", "binding": "identitytoken"}]}},
+	{"host": "team.github.io", "helper": "oci", "config": {"lookup_chain": [{"source": "env", "name": "LOGIN_USER", "binding": "username"}, {"source": "env", "name": "LOGIN_PASSWORD", "binding": "password"}]}},
+	{"host": "r.acme.co.uk", "helper": "oci", "config": {"lookup_chain": [{"source": "env", "name": "LOGIN_USER", "binding": "username"}, {"source": "env", "name": "LOGIN_PASSWORD", "binding": "password"}]}},
+	{"host": "ghe.example.com", "helper": "github", "config": {"app_id": 12345, "owner": "acme"}},
+	{"host": "pkg.example.com", "helper": "registry", "config": {"preset": "julia"}},
+	{"host": "files.example.com", "helper": "registry", "config": {"token": "${LOGIN_TOKEN}"}},
+	{"host": "basic.example.com", "helper": "registry", "config": {"username": "${LOGIN_USER}", "password": "${LOGIN_PASSWORD}"}}]}
+`
+
+// A step is one of those at which the program sends a credential away, or is told where it is to go.
+type step struct {
+	name string
+	// args ask for url, by get where they are none; server answers the step's request, at path.
+	args              []string
+	url, server, path string
+	// sends are the canaries that go to server and no other; of an App's JWT, which is no canary, its name.
+	sends []string
+	// says is what is printed where all is well.
+	says string
+}
+
+const jwtOfApp = "JWT of an App"
+
+var steps = []step{
+	{name: "login check", url: "https://r.example.com/v2/get/manifests/v1", server: "https://r.example.com", path: "/v2/", says: "Bearer tok-of-registry"},
+	{name: "token by GET", url: "https://r.example.com/v2/get/manifests/v1", server: "https://auth.example.com", path: "/token", sends: []string{"password", "user name"}, says: "Bearer tok-of-registry"},
+	{name: "token by GET, for an identity token", url: "https://r.example.com/v2/basic/manifests/v1", server: "https://auth.example.com", path: "/token", sends: []string{"identity token"}, says: "Bearer tok-of-registry"},
+	{name: "token by POST, for an identity token", url: "https://r.example.com/v2/identity/manifests/v1", server: "https://auth.example.com", path: "/token", sends: []string{"identity token"}, says: "Bearer tok-of-registry"},
+	{name: "token by POST, for a password", url: "https://r.example.com/v2/password/manifests/v1", server: "https://auth.example.com", path: "/token", sends: []string{"password", "user name"}, says: "Bearer tok-of-registry"},
+	{name: "an App's installation", url: "https://ghe.example.com/acme/tools/archive/v1.tar.gz", server: "https://ghe.example.com", path: "/api/v3/orgs/acme/installation", sends: []string{jwtOfApp}, says: "Bearer ghs_ofinstallation"},
+	{name: "an App's token", url: "https://ghe.example.com/acme/tools/archive/v1.tar.gz", server: "https://ghe.example.com", path: "/api/v3/app/installations/678/access_tokens", sends: []string{jwtOfApp}, says: "Bearer ghs_ofinstallation"},
+	{name: "Julia's renewal", url: "https://pkg.example.com/registries", server: "https://pkg.example.com", path: "/auth/renew/token.toml", sends: []string{"refresh token"}, says: "Bearer tok-of-julia"},
+	{name: "check, by Bearer", args: []string{"check"}, url: "https://files.example.com/x.zip", server: "https://files.example.com", path: "/x.zip", sends: []string{"token"}, says: "the login is needed, and accepted"},
+	{name: "check, by Basic", args: []string{"check"}, url: "https://basic.example.com/x.zip", server: "https://basic.example.com", path: "/x.zip", sends: []string{"password", "user name"}, says: "the login is needed, and accepted"},
+}
+
+// stepNamed returns one of them.
+func stepNamed(t *testing.T, name string) step {
+	i := slices.IndexFunc(steps, func(s step) bool { return s.name == name })
+	if i < 0 {
+		t.Fatalf("there is no step %q", name)
+	}
+	return steps[i]
+}
+
+// reset has all servers behave, and forgets what arrived.
+func (n *network) reset() {
+	json := func(status int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	private := func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.arrived, n.tls, n.tunnel = nil, map[string]string{}, nil
+	n.places = map[string]http.HandlerFunc{
+		"https://r.example.com/v2/":                                              challenge(`Bearer realm="https://auth.example.com/token",service="registry"`),
+		"https://auth.example.com/token":                                         json(200, `{"token": "tok-of-registry", "expires_in": 300}`),
+		"https://ghe.example.com/api/v3/orgs/acme/installation":                  json(200, `{"id": 678}`),
+		"https://ghe.example.com/api/v3/app/installations/678/access_tokens":     json(201, fmt.Sprintf(`{"token": "ghs_ofinstallation", "expires_at": %q}`, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))),
+		"https://pkg.example.com/auth/renew/token.toml":                          json(200, "access_token = \"tok-of-julia\"\nexpires_in = 86400\n"),
+		"https://files.example.com/x.zip":                                        private,
+		"https://basic.example.com/x.zip":                                        private,
+		"http://169.254.169.254/latest/meta-data/iam/security-credentials/admin": json(200, `{"token": "tok-of-metadata"}`),
+	}
+	n.write(".julia/servers/pkg.example.com/auth.toml", fmt.Sprintf("access_token = \"old-token\"\nrefresh_token = %q\nrefresh_url = \"https://pkg.example.com/auth/renew/token.toml\"\nexpires_at = 1\n", n.value("refresh token")))
+}
+
+// challenge answers as a registry's login check does.
+func challenge(values ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Www-Authenticate"] = values
+		w.WriteHeader(http.StatusUnauthorized)
+	}
+}
+
+// set has a handler answer at an origin and a path.
+func (n *network) set(at string, h http.HandlerFunc) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.places[at] = h
+}
+
+// serveProxy is the proxy: for HTTP it is each server, and for HTTPS it makes a tunnel to one.
+func (n *network) serveProxy(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodConnect {
+		n.answer(w, r, "http://"+r.Host)
+		return
+	}
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	n.mu.Lock()
+	tunnel := n.tunnel
+	n.mu.Unlock()
+	if tunnel != nil && tunnel(conn) {
+		conn.Close()
+		return
+	}
+	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
+	host := strings.TrimSuffix(r.Host, ":443")
+	name, _, _ := strings.Cut(host, ":")
+	n.mu.Lock()
+	wrong := n.tls[name]
+	n.mu.Unlock()
+	config := &tls.Config{}
+	switch wrong {
+	case "stalled":
+		_, _ = io.Copy(io.Discard, conn) // until the client goes
+		conn.Close()
+		return
+	case "plain":
+		n.conns <- &tunnelConn{conn, host}
+		return
+	case "HTTP/2":
+		config.NextProtos = []string{"h2"}
+	}
+	cert, err := n.certificate(name, wrong)
+	if err != nil {
+		conn.Close()
+		return
+	}
+	config.Certificates = []tls.Certificate{cert}
+	n.conns <- &tunnelConn{tls.Server(conn, config), host}
+}
+
+// certificate returns one for a host, which the program trusts where nothing is to be wrong with it.
+func (n *network) certificate(host, wrong string) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host}, KeyUsage: x509.KeyUsageDigitalSignature,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	parent, parentKey := n.ca, n.caKey
+	switch wrong {
+	case "other name":
+		leaf.DNSNames = []string{"evil.test"}
+	case "expired":
+		leaf.NotBefore, leaf.NotAfter = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
+	case "self-signed":
+		parent, parentKey = leaf, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, leaf, parent, key.Public(), parentKey)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}
+
+type tunnelled struct{} // the key under which a request's context has the host that its tunnel leads to
+
+// A tunnelConn is the end of a tunnel.
+type tunnelConn struct {
+	net.Conn
+	host string
+}
+
+// tunnels are the ends of all tunnels, as a listener.
+type tunnels struct {
+	ctx context.Context
+	n   *network
+}
+
+func (l *tunnels) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.n.conns:
+		return c, nil
+	case <-l.ctx.Done():
+		return nil, net.ErrClosed
+	}
+}
+func (l *tunnels) Close() error   { return nil }
+func (l *tunnels) Addr() net.Addr { return l.n.proxy.Listener.Addr() }
+
+func (n *network) serve(w http.ResponseWriter, r *http.Request) {
+	n.answer(w, r, "https://"+r.Context().Value(tunnelled{}).(string))
+}
+
+// answer writes a request down, and answers it as its server does. A server that nobody knows has what would tell that it was believed.
+func (n *network) answer(w http.ResponseWriter, r *http.Request, origin string) {
+	text, _ := httputil.DumpRequest(r, true)
+	n.mu.Lock()
+	n.arrived = append(n.arrived, arrival{origin, r.Method, r.URL.RequestURI(), string(text)})
+	h := n.places[origin+r.URL.Path]
+	n.mu.Unlock()
+	if h == nil {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"token": "tok-of-nobody", "access_token": "tok-of-nobody", "id": 666, "expires_at": "2099-01-01T00:00:00Z", "expires_in": 300}`)
+		return
+	}
+	h(w, r)
+}
+
+// requests returns what arrived, "METHOD ORIGIN".
+func (n *network) requests() (all []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, a := range n.arrived {
+		all = append(all, a.method+" "+a.origin)
+	}
+	return all
+}
+
+// sent returns what arrived where of what is secret: "password to https://auth.example.com".
+func (n *network) sent() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	found := map[string]bool{}
+	for _, a := range n.arrived {
+		// Of an identity token in Basic, the user name is one that everybody knows.
+		names, _ := n.in(a.text)
+		if strings.Contains(a.text, "\r\nAuthorization: Bearer eyJ") {
+			names[jwtOfApp] = true
+		}
+		if len(names) == 0 && (strings.Contains(a.text, "\r\nAuthorization:") || strings.Contains(a.text, "\r\nProxy-Authorization:")) {
+			names["some credential"] = true
+		}
+		for name := range names {
+			found[name+" to "+a.origin] = true
+		}
+	}
+	all := []string{}
+	for s := range found {
+		all = append(all, s)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// mine are what the network finds where a step's credential goes to its server alone.
+func (s step) mine() []string {
+	all := []string{}
+	if s.path == "/v2/" { // the credential goes to the token endpoint, in the next step
+		return all
+	}
+	for _, name := range s.sends {
+		all = append(all, name+" to "+s.server)
+	}
+	return all
+}
+
+// An outcome is what a run of the program came to.
+type outcome struct {
+	stdout, stderr string
+	code           int
+	took           time.Duration
+	peak           int64 // the memory that the process had at most, in bytes
+}
+
+// run runs the program for a step.
+func (n *network) run(t *testing.T, s step, env ...string) outcome {
+	t.Helper()
+	executable := program(t)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	args, stdin := []string{"get"}, bazelRequest(s.url)
+	if len(s.args) > 0 {
+		args, stdin = append(slices.Clone(s.args), s.url), ""
+	}
+	cmd := exec.CommandContext(ctx, executable, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = n.dir, slices.Concat(n.env, env), strings.NewReader(stdin), &stdout, &stderr
+	begin := time.Now()
+	must(t, cmd.Start())
+	ended, peak := make(chan struct{}), make(chan int64)
+	go func() { peak <- peakOf(cmd.Process.Pid, ended) }()
+	err := cmd.Wait()
+	close(ended)
+	if exit := (*exec.ExitError)(nil); ctx.Err() != nil || err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%s: %v\n%s%s", s.name, err, &stdout, &stderr)
+	}
+	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), time.Since(begin), <-peak}
+}
+
+// peakOf looks at a process until it has ended, and returns the memory that it had at most. What the system tells of a process that has ended
+// is of no use here: it counts that of the process which started it.
+func peakOf(pid int, ended <-chan struct{}) (peak int64) {
+	for tick := time.NewTicker(time.Millisecond); ; {
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		_, rest, _ := strings.Cut(string(status), "\nVmHWM:")
+		var kib int64
+		if _, err := fmt.Sscan(rest, &kib); err == nil {
+			peak = max(peak, kib<<10)
+		}
+		select {
+		case <-ended:
+			tick.Stop()
+			return peak
+		case <-tick.C:
+		}
+	}
+}
+
+// refusedClearly complains of an error that is not one: an answer beside it, more than three lines, a line without an end, or a secret in it.
+func (n *network) refusedClearly(t *testing.T, s step, o outcome) {
+	t.Helper()
+	lines := strings.Count(o.stderr, "\n")
+	switch {
+	case o.code != 1:
+		t.Errorf("exit status %d, want 1: %s%s", o.code, o.stdout, o.stderr)
+	case len(s.args) == 0 && (o.stdout != "" || lines < 1 || lines > 3 || len(o.stderr) > 2000):
+		t.Errorf("it prints %q, and the error has %d lines, %d bytes:\n%s", o.stdout, lines, len(o.stderr), o.stderr)
+	}
+	if names, context := n.in(o.stdout + o.stderr); len(names) > 0 {
+		t.Errorf("it shows %v: %s", names, context)
+	}
+}
+
+// hijacked returns a handler that writes what it likes on the connection. It ends when the client is gone.
+func hijacked(write func(w *bufio.Writer, gone <-chan struct{})) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			_, _ = io.Copy(io.Discard, conn)
+		}()
+		out := bufio.NewWriter(conn)
+		write(out, gone)
+		_ = out.Flush()
+	}
+}
