@@ -167,9 +167,21 @@ func (r *checkReport) warn(s subject, first login, with, without chain) {
 	if first.sent() && !helpers.Secure(s.url) && !helpers.Loopback(s.url) {
 		r.Warnings = append(r.Warnings, "the login goes over plain HTTP, where others can read it")
 	}
+	final, last := without.final(), without.last(s, first)
+	if len(with) > 0 {
+		final, last = with.final(), with.last(s, first)
+	}
+	if r.Verdict == probe.Public && final.HTML && !mayBePage(last.url) {
+		r.Warnings = append(r.Warnings, "what everybody gets is a web page (HTML): is that what the URL should give, or the sign-in page of the server, or of a proxy before it?")
+	}
 	if first.unknown != nil {
 		r.Warnings = append(r.Warnings, redact.Line("where the remembered answer's login came from is not known any more: "+first.unknown.Error(), 300))
 	}
+}
+
+// mayBePage reports whether a URL may well be a web page's: that of a directory, as the indexes of packages are, or one that says so.
+func mayBePage(u *url.URL) bool {
+	return strings.HasSuffix(u.Path, "/") && u.Path != "/v2/" || strings.HasSuffix(u.Path, ".html") || strings.HasSuffix(u.Path, ".htm")
 }
 
 // nothingSent says why nothing is sent to a URL, and "" where something is.

@@ -57,6 +57,8 @@ func (m *modelServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch first {
 	case "public":
 		status(200)
+	case "portal":
+		status(200, "Content-Type", "text/html; charset=utf-8")
 	case "private":
 		private()
 	case "basic":

@@ -69,6 +69,8 @@ type Answer struct {
 	Challenges []Challenge
 	// Skew is how far the server's clock is ahead of ours; 0 where that is not known or not more than a minute.
 	Skew time.Duration
+	// HTML says that the answer is a web page.
+	HTML bool
 	// SignIn says that the answer is a redirect to a page where people log in.
 	SignIn bool
 }
@@ -142,7 +144,7 @@ func (p *Prober) ask(ctx context.Context, method string, u *url.URL, headers map
 		a.Failure = p.explain(ctx, &httpclient.ProxyError{Status: resp.StatusCode}, u, "")
 		return a
 	}
-	a.Status, a.Header = resp.StatusCode, resp.Header
+	a.Status, a.Header, a.HTML = resp.StatusCode, resp.Header, httpclient.IsHTML(resp, nil)
 	if values := resp.Header.Values("WWW-Authenticate"); len(values) > 0 && p.Challenges != nil {
 		a.Challenges = p.Challenges(values)
 	}
