@@ -109,6 +109,7 @@ func TestWriteBazelRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, header, value, want string }{
 		{"line break", "X", "hunter2\r\nY: z", "writing the answer: header X: the value has a line break"},
 		{"not UTF-8", "X", "hunter2\xff", "writing the answer: header X: the value is not valid UTF-8"},
+		{"1 MiB", "X", strings.Repeat("hunter2x", 1<<17), "writing the answer: header X: the value is too long for a header (1048576 bytes)"},
 		{"NUL", "X", "hunter2\x00", "writing the answer: header X: the value has a control character (0x00)"},
 		{"name", "X Y", "hunter2", `writing the answer: the header name "X Y" has the character ' '`},
 	} {

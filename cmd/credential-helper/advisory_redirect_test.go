@@ -9,24 +9,27 @@ import (
 	"testing"
 )
 
-// TestStepsWork holds that the steps which the attacks are made on send what they are said to send, and to whom.
+// TestStepsWork holds that the steps which the attacks are made on send what they are said to send, and to whom. What a proxy is sent, as its login, no server gets.
 func TestStepsWork(t *testing.T) {
 	n := newNetwork(t)
+	proxy := strings.Replace(n.proxy.URL, "http://", "http://bob:"+n.value("the proxy's password")+"@", 1)
 	for _, s := range steps {
-		t.Run(s.name, func(t *testing.T) {
-			n.reset()
-			o := n.run(t, s)
-			if o.code != 0 || !strings.Contains(o.stdout, s.says) || o.stderr != "" {
-				t.Errorf("exit status %d: %s%s", o.code, o.stdout, o.stderr)
-			}
-			want := s.mine()
-			if s.path == "/v2/" {
-				want = []string{"password to https://auth.example.com", "user name to https://auth.example.com"}
-			}
-			if got := n.sent(); !slices.Equal(got, want) {
-				t.Errorf("sent %q, want %q", got, want)
-			}
-		})
+		for name, env := range map[string][]string{"": nil, ", by a proxy with a login": {"HTTPS_PROXY=" + proxy, "HTTP_PROXY=" + proxy}} {
+			t.Run(s.name+name, func(t *testing.T) {
+				n.reset()
+				o := n.run(t, s, env...)
+				if o.code != 0 || !strings.Contains(o.stdout, s.says) || o.stderr != "" {
+					t.Errorf("exit status %d: %s%s", o.code, o.stdout, o.stderr)
+				}
+				want := s.mine()
+				if s.path == "/v2/" {
+					want = []string{"password to https://auth.example.com", "user name to https://auth.example.com"}
+				}
+				if got := n.sent(); !slices.Equal(got, want) {
+					t.Errorf("sent %q, want %q", got, want)
+				}
+			})
+		}
 	}
 }
 
