@@ -20,7 +20,11 @@ import (
 
 // faultPrograms builds the program twice: as it is shipped, and with a clock that jumps as a file says.
 func faultPrograms(ctx context.Context, dir string) (plain, clocked string, err error) {
-	overlay, err := writeOverlay(filepath.Join(dir, "overlay"))
+	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", "", fmt.Errorf("asking where Go is: %w", err)
+	}
+	overlay, err := writeOverlay(strings.TrimSpace(string(root)), filepath.Join(dir, "overlay"))
 	if err != nil {
 		return "", "", err
 	}
@@ -40,8 +44,8 @@ func faultPrograms(ctx context.Context, dir string) (plain, clocked string, err 
 // writeOverlay writes what has a build's time.Now add the seconds that a file says: the wall clock jumps, and the monotonic one does not,
 // as when a clock is set. Timers and the kernel's clocks are as ever. The file is beside the directory of the executable, so that all builds are one,
 // which Go's build cache keeps.
-func writeOverlay(dir string) (string, error) {
-	source := filepath.Join(runtime.GOROOT(), "src", "time", "time.go")
+func writeOverlay(goroot, dir string) (string, error) {
+	source := filepath.Join(goroot, "src", "time", "time.go")
 	data, err := os.ReadFile(source)
 	if err != nil {
 		return "", err
