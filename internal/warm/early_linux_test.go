@@ -1,13 +1,18 @@
 package warm
 
 import (
+	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
+	"github.com/fe055d52/credential-helper/cache/wire"
 	"github.com/fe055d52/credential-helper/internal/place"
 )
 
@@ -131,5 +136,44 @@ func TestWrite(t *testing.T) {
 	_ = r.Close()
 	if err := raw.Control(func(fd uintptr) { writeErr = write(int(fd), "x") }); err != nil || writeErr == nil {
 		t.Errorf("writing to nobody: %v, %v", err, writeErr)
+	}
+}
+
+// TestTrickle holds that an agent, or what stands in its place, that sends its reply byte by byte takes no more time than one that sends nothing:
+// each of its bytes comes in time.
+func TestTrickle(t *testing.T) {
+	dir, err := os.MkdirTemp("", "ch") // the name of a test's directory can be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	socket := filepath.Join(dir, "agent.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	gone := make(chan int, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		reply := wire.Append(nil, wire.Message{Op: wire.Answer, Fields: []string{strings.Repeat("x", 100_000)}})
+		for i := range reply {
+			if _, err := conn.Write(reply[i : i+1]); err != nil {
+				gone <- i
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+		gone <- len(reply)
+	}()
+	if _, err := roundTrip(socket, wire.Message{Op: wire.Ask}); !errors.Is(err, syscall.EAGAIN) {
+		t.Errorf("got %v", err)
+	}
+	if n := <-gone; n > 10_000 { // a hundred pieces are in time
+		t.Errorf("it was waited for %d bytes", n)
 	}
 }

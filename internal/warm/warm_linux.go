@@ -223,6 +223,19 @@ func skipSpace(s string) string {
 	return s
 }
 
+// late reports whether the time is up that began when it was called first. A clock that is set ends it.
+func (r *reader) late() bool {
+	var now syscall.Timeval
+	if syscall.Gettimeofday(&now) != nil {
+		return true
+	}
+	if r.began == (syscall.Timeval{}) {
+		r.began = now
+	}
+	took := (now.Nano() - r.began.Nano()) / 1e6
+	return took < 0 || took > agentPatience
+}
+
 // private reports whether the agent's directory is the user's alone.
 func private(dir string) bool {
 	var st syscall.Stat_t
@@ -257,15 +270,22 @@ func roundTrip(socket string, m wire.Message) (wire.Message, error) {
 		}
 		frame = frame[n:]
 	}
-	return wire.Read(reader(fd))
+	return wire.Read(&reader{fd: fd})
 }
 
-// reader reads from a file descriptor.
-type reader int
+// reader reads from the agent's socket. That has a time limit for each read; a reply comes in two, mostly, and one that comes in many little pieces
+// has no more time than agentPatience from the third on.
+type reader struct {
+	fd, reads int
+	began     syscall.Timeval
+}
 
-func (r reader) Read(p []byte) (int, error) {
+func (r *reader) Read(p []byte) (int, error) {
 	for {
-		n, err := syscall.Read(int(r), p)
+		if r.reads++; r.reads > 2 && r.late() {
+			return 0, syscall.EAGAIN
+		}
+		n, err := syscall.Read(r.fd, p)
 		switch {
 		case err == syscall.EINTR:
 		case err != nil:
