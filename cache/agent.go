@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
-	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,40 +99,20 @@ type Status struct {
 // Serve answers clients until the agent is idle for too long or is asked to quit. It returns nil then, and [ErrRunning] where another one runs.
 func (a *Agent) Serve() error {
 	a.prepare()
-	if err := secureDir(a.Dir); err != nil {
-		return err
-	}
-	alive, err := a.succeed(filepath.Join(a.Dir, "agent.lock"))
+	alive, err := a.succeed()
 	if err != nil {
 		return err
 	}
 	defer alive.release()
 
 	// Whoever has the lock owns the socket's place; a socket that is there was left behind.
-	if err := checkSocket(a.Socket); err != nil {
-		return err
-	}
-	if err := os.Remove(a.Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("making room for the socket: %w", err)
-	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: a.Socket, Net: "unix"})
+	l, err := a.listen()
 	if err != nil {
 		return err
 	}
-	l.SetUnlinkOnClose(false) // it would also remove the socket of an agent that was started after this one's was removed
 	defer l.Close()
-	if err := os.Chmod(a.Socket, 0o600); err != nil {
-		return err
-	}
-	if a.socket, err = os.Lstat(a.Socket); err != nil {
-		return err
-	}
 	if a.PIDFile != "" {
-		if err := os.WriteFile(a.PIDFile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
-			a.log("the process id is not written: %s", err)
-		} else {
-			defer os.Remove(a.PIDFile)
-		}
+		defer a.writePID()()
 	}
 	if a.Starting != nil {
 		_ = a.Starting.Close()
@@ -147,9 +124,7 @@ func (a *Agent) Serve() error {
 	clients.Go(func() { a.accept(l, &clients) })
 	why := a.watch()
 	a.log("ending: %s", why)
-	if a.socketIsOurs() {
-		_ = os.Remove(a.Socket)
-	}
+	a.removeSocket()
 	// No new clients; those who are here get their reply, and those who say nothing are not waited for.
 	_ = l.Close()
 	a.ending.Store(true)
@@ -189,9 +164,14 @@ const succession = 2 * time.Second
 
 // succeed takes the lock that says that an agent is alive. Where one is that stays, it passes on to it what this one was told, and returns ErrRunning.
 // One that is just ending is waited for, and one that has only just begun: nobody else would hear what this one was told.
-func (a *Agent) succeed(path string) (*lock, error) {
+func (a *Agent) succeed() (*lock, error) {
+	dir, err := makeDir(a.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
 	for deadline := time.Now().Add(succession); ; time.Sleep(2 * time.Millisecond) {
-		f, err := openLock(path)
+		f, err := openLock(dir, "agent.lock")
 		if err != nil {
 			return nil, err
 		}
@@ -202,21 +182,6 @@ func (a *Agent) succeed(path string) (*lock, error) {
 			return nil, ErrRunning
 		}
 	}
-}
-
-// checkSocket reports why there is no room for a socket at path: what is there is not one, and so not ours to remove.
-func checkSocket(path string) error {
-	info, err := os.Lstat(path)
-	if err == nil && info.Mode()&os.ModeSocket == 0 {
-		return fmt.Errorf("making room for the socket: %s is there and is not a socket", path)
-	}
-	return nil
-}
-
-// socketIsOurs reports whether clients that go to the socket's path come to this agent.
-func (a *Agent) socketIsOurs() bool {
-	info, err := os.Lstat(a.Socket)
-	return err == nil && os.SameFile(info, a.socket)
 }
 
 func (a *Agent) log(format string, args ...any) {

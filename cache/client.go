@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -186,13 +185,15 @@ func (c *Client) Start() error {
 	case c.preload != nil:
 		return nil
 	}
-	if err := secureDir(c.Dir); err != nil {
+	dir, err := makeDir(c.Dir)
+	if err != nil {
 		return err
 	}
+	defer dir.Close()
 	if err := checkSocket(c.Socket); err != nil {
 		return err
 	}
-	f, err := openLock(c.startLock())
+	f, err := openLock(dir, startLock)
 	if err != nil {
 		return err
 	}
@@ -216,15 +217,16 @@ func (c *Client) Start() error {
 	return nil
 }
 
-func (c *Client) startLock() string { return filepath.Join(c.Dir, "start.lock") }
+// startLock is the lock that says that somebody is starting an agent.
+const startLock = "start.lock"
 
 // awaitStart waits while another process is starting an agent, and reports whether one was.
 // The one that this run starts is told, not waited for.
 func (c *Client) awaitStart(ctx context.Context) bool {
-	if c.dead || c.preload != nil || checkDir(c.Dir) != nil {
+	if c.dead || c.preload != nil {
 		return false
 	}
-	f, err := os.OpenFile(c.startLock(), os.O_RDWR|plainFile, 0)
+	f, err := OpenFile(c.Dir, startLock, os.O_RDWR)
 	if err != nil {
 		return false
 	}

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,58 +29,70 @@ const (
 // each is written under a temporary name and renamed.
 func NewFile(dir string, get place.Getenv, now func() time.Time) *Shared {
 	return &Shared{
-		store: &fileStore{dir: filepath.Join(dir, "entries"), root: dir, now: now, max: maxEntries},
+		store: &fileStore{root: dir, now: now, max: maxEntries},
 		locks: newFileLocks(dir),
 		get:   get, now: now,
 	}
 }
 
+// entriesDir is the directory of the entries in that of the cache.
+const entriesDir = "entries"
+
 type fileStore struct {
-	root, dir string
-	now       func() time.Time
-	max       int // entries above this number go, the oldest first
+	root string
+	now  func() time.Time
+	max  int // entries above this number go, the oldest first
 }
 
-func (s *fileStore) prepare() error {
-	if err := secureDir(s.root); err != nil {
-		return err
+// open returns the cache's directory, and the one with the entries. Who is done with both calls done.
+func (s *fileStore) open() (root, dir *os.Root, done func(), err error) {
+	if root, err = makeDir(s.root); err != nil {
+		return nil, nil, nil, err
 	}
-	return secureDir(s.dir)
+	if dir, err = subDir(root, entriesDir); err != nil {
+		_ = root.Close()
+		return nil, nil, nil, err
+	}
+	return root, dir, func() { _ = dir.Close(); _ = root.Close() }, nil
 }
 
 func (s *fileStore) load(_ context.Context, ids []string) (Entry, bool, error) {
-	if err := s.prepare(); err != nil {
+	_, dir, done, err := s.open()
+	if err != nil {
 		return Entry{}, false, err
 	}
-	return s.find(ids, func(e Entry) bool { return e.fresh(s.now()) })
+	defer done()
+	return s.find(dir, ids, func(e Entry) bool { return e.fresh(s.now()) })
 }
 
 func (s *fileStore) peek(_ context.Context, ids []string) (Entry, bool, error) {
-	for _, dir := range []string{s.root, s.dir} {
-		if err := checkDir(dir); errors.Is(err, fs.ErrNotExist) {
+	var dir *os.Root
+	for _, path := range []string{s.root, filepath.Join(s.root, entriesDir)} {
+		d, err := openDir(path)
+		if errors.Is(err, fs.ErrNotExist) {
 			return Entry{}, false, nil
 		} else if err != nil {
 			return Entry{}, false, err
 		}
+		defer d.Close()
+		dir = d
 	}
-	return s.find(ids, func(Entry) bool { return true })
+	return s.find(dir, ids, func(Entry) bool { return true })
 }
 
 // find returns the first entry under one of ids that is wanted.
-func (s *fileStore) find(ids []string, wanted func(Entry) bool) (Entry, bool, error) {
+func (s *fileStore) find(dir *os.Root, ids []string, wanted func(Entry) bool) (Entry, bool, error) {
 	for _, id := range ids {
 		// What cannot be read, or makes no sense, is not there: it is about to be written anew.
-		if e, err := s.read(s.path(id)); err == nil && wanted(e) {
+		if e, err := s.read(dir, id+entrySuffix); err == nil && wanted(e) {
 			return e, true, nil
 		}
 	}
 	return Entry{}, false, nil
 }
 
-func (s *fileStore) path(id string) string { return filepath.Join(s.dir, id+entrySuffix) }
-
-func (s *fileStore) read(path string) (Entry, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|plainFile, 0)
+func (s *fileStore) read(dir *os.Root, name string) (Entry, error) {
+	f, err := openPlain(dir, name, os.O_RDONLY)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -88,8 +101,8 @@ func (s *fileStore) read(path string) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	if !info.Mode().IsRegular() || !ownedByUser(info) || modesCount && info.Mode().Perm()&0o077 != 0 || info.Size() > maxEntry {
-		return Entry{}, fmt.Errorf("%s was not written by this program", path)
+	if !ownedByUser(info) || modesCount && info.Mode().Perm()&0o077 != 0 || info.Size() > maxEntry {
+		return Entry{}, fmt.Errorf("%s was not written by this program", name)
 	}
 	data := make([]byte, info.Size())
 	if _, err := f.ReadAt(data, 0); err != nil && len(data) > 0 {
@@ -106,12 +119,15 @@ func (s *fileStore) save(_ context.Context, id string, instead []string, e Entry
 	if len(data) > maxEntry {
 		return fmt.Errorf("the entry is larger than %d bytes", maxEntry)
 	}
-	if err := s.prepare(); err != nil {
+	root, dir, done, err := s.open()
+	if err != nil {
 		return err
 	}
+	defer done()
 	// Also where nothing can be written: what is over may be what fills the disk.
-	defer s.prune()
-	f, err := os.CreateTemp(s.dir, ".new-*") // mode 0600
+	defer s.prune(root, dir)
+	temp := ".new-" + rand.Text()
+	f, err := dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -120,91 +136,89 @@ func (s *fileStore) save(_ context.Context, id string, instead []string, e Entry
 		err = closeErr
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), s.path(id))
+		err = dir.Rename(temp, id+entrySuffix)
 	}
 	if err != nil {
-		_ = os.Remove(f.Name())
+		_ = dir.Remove(temp)
 		return err
 	}
 	for _, id := range instead {
-		_ = os.Remove(s.path(id))
+		_ = dir.Remove(id + entrySuffix)
 	}
 	// Whoever drops entries sets the marker's time first, and then looks for them: one of the two sees this one.
-	if info, err := os.Lstat(s.marker()); err == nil && e.outdated(info.ModTime(), s.now()) {
-		_ = os.Remove(s.path(id))
+	if info, err := root.Lstat(forgotten); err == nil && e.outdated(info.ModTime(), s.now()) {
+		_ = dir.Remove(id + entrySuffix)
 	}
 	return nil
 }
 
 // prune removes what is over, once a minute at most: the time of a marker file says when it was done last.
-func (s *fileStore) prune() {
-	marker := filepath.Join(s.root, "pruned")
-	if info, err := os.Lstat(marker); err == nil && s.now().Sub(info.ModTime()).Abs() < pruneInterval {
+func (s *fileStore) prune(root, dir *os.Root) {
+	const marker = "pruned"
+	if info, err := root.Lstat(marker); err == nil && s.now().Sub(info.ModTime()).Abs() < pruneInterval {
 		return
 	}
-	s.touch(marker)
+	s.touch(root, marker)
 	pruneLocks(s.root, s.now())
-	_ = s.forget(Expired)
+	_ = s.forget(dir, Expired)
 }
 
-func (s *fileStore) forget(what What) error {
-	list, err := os.ReadDir(s.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+func (s *fileStore) forget(dir *os.Root, what What) error {
+	list, err := readDir(dir)
 	if err != nil {
 		return err
 	}
 	type kept struct {
-		path   string
+		name   string
 		stored time.Time
 	}
 	var keep []kept
 	for _, item := range list {
-		path := filepath.Join(s.dir, item.Name())
 		if !strings.HasSuffix(item.Name(), entrySuffix) {
 			// A temporary file of a process that died.
 			if info, err := item.Info(); err == nil && (what == All || s.now().Sub(info.ModTime()) > pruneInterval) {
-				_ = os.Remove(path)
+				_ = dir.Remove(item.Name())
 			}
 			continue
 		}
-		e, err := s.read(path)
+		e, err := s.read(dir, item.Name())
 		if err == nil && what != All && e.fresh(s.now()) && !(what == Volatile && e.Volatile) {
-			keep = append(keep, kept{path, e.stored})
+			keep = append(keep, kept{item.Name(), e.stored})
 			continue
 		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := dir.Remove(item.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	if len(keep) > s.max {
 		slices.SortFunc(keep, func(a, b kept) int { return b.stored.Compare(a.stored) })
 		for _, k := range keep[s.max:] {
-			_ = os.Remove(k.path)
+			_ = dir.Remove(k.name)
 		}
 	}
 	return nil
 }
 
 func (s *fileStore) drop(_ context.Context, what What) error {
-	if err := s.prepare(); err != nil {
+	root, dir, done, err := s.open()
+	if err != nil {
 		return err
 	}
+	defer done()
 	if what != Expired {
-		s.touch(s.marker())
+		s.touch(root, forgotten)
 	}
-	return s.forget(what)
+	return s.forget(dir, what)
 }
 
-// marker is the file whose time says when what cannot be watched was forgotten.
-func (s *fileStore) marker() string { return filepath.Join(s.root, "forgotten") }
+// forgotten is the file whose time says when what cannot be watched was forgotten.
+const forgotten = "forgotten"
 
 // touch has the time of a marker file say that something was done now.
-func (s *fileStore) touch(marker string) {
-	if f, err := os.OpenFile(marker, os.O_WRONLY|os.O_CREATE|plainFile, 0o600); err == nil {
+func (s *fileStore) touch(root *os.Root, marker string) {
+	if f, err := openPlain(root, marker, os.O_WRONLY|os.O_CREATE); err == nil {
 		_ = f.Close()
-		_ = os.Chtimes(marker, s.now(), s.now())
+		_ = root.Chtimes(marker, s.now(), s.now())
 	}
 }
 

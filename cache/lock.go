@@ -3,8 +3,6 @@ package cache
 import (
 	"context"
 	"os"
-	"path/filepath"
-	"sync"
 	"time"
 )
 
@@ -20,19 +18,15 @@ type locks interface {
 // Parts of questions have files of their own: whoever holds the lock of a question may take that of a part, never the other way round,
 // so that nobody waits in a circle.
 type fileLocks struct {
-	dir   string
-	ready func() error // makes the directory, once
+	root string
 }
+
+// locksDir is the directory of the locks in that of the cache.
+const locksDir = "locks"
 
 // newFileLocks returns the locks below root, a directory that is the user's alone.
 func newFileLocks(root string) *fileLocks {
-	dir := filepath.Join(root, "locks")
-	return &fileLocks{dir: dir, ready: sync.OnceValue(func() error {
-		if err := secureDir(root); err != nil {
-			return err
-		}
-		return secureDir(dir)
-	})}
+	return &fileLocks{root}
 }
 
 // A lock is one that is held.
@@ -45,18 +39,25 @@ func (l *lock) release() {
 }
 
 func (l *fileLocks) open(id string) (*os.File, error) {
-	if err := l.ready(); err != nil {
+	root, err := makeDir(l.root)
+	if err != nil {
 		return nil, err
 	}
-	return openLock(filepath.Join(l.dir, lockName(id)))
+	defer root.Close()
+	dir, err := subDir(root, locksDir)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return openLock(dir, lockName(id))
 }
 
 // lockName is the file of a key's lock: its kind, and enough of the key for a million files.
 func lockName(id string) string { return id[:min(len(id), 7)] + ".lock" }
 
 // openLock opens a file that is locked and holds nothing.
-func openLock(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|plainFile, 0o600)
+func openLock(dir *os.Root, name string) (*os.File, error) {
+	return openPlain(dir, name, os.O_RDWR|os.O_CREATE)
 }
 
 func (l *fileLocks) try(id string) (*lock, error) {
@@ -108,14 +109,23 @@ const lockLife = time.Hour
 
 // pruneLocks removes the files of locks that were made long ago.
 func pruneLocks(root string, now time.Time) {
-	dir := filepath.Join(root, "locks")
-	list, err := os.ReadDir(dir)
+	top, err := openDir(root)
+	if err != nil {
+		return
+	}
+	defer top.Close()
+	dir, err := top.OpenRoot(locksDir)
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	list, err := readDir(dir)
 	if err != nil {
 		return
 	}
 	for _, item := range list {
 		if info, err := item.Info(); err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > lockLife {
-			_ = os.Remove(filepath.Join(dir, item.Name()))
+			_ = dir.Remove(item.Name())
 		}
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -173,19 +172,16 @@ func encode(resp helpers.Response) ([]byte, bool) {
 type asker struct {
 	env   *env.Env
 	kinds config.Kinds
-	salt  inputs.Salt
 
 	mu     sync.Mutex
-	routes map[string]*config.Routes // by the configuration files and what they are known by
+	routes map[string]*config.Routes // by the configuration files and their sums
 }
 
 // maxRoutes is how many configurations an agent keeps decoded.
 const maxRoutes = 64
 
 func newAsker(e *env.Env) *asker {
-	salt := make([]byte, 16)
-	_, _ = rand.Read(salt) // it never fails
-	return &asker{env: e, kinds: helperKinds(&lookup.Sources{Env: e}, nil, nil), salt: inputs.Salt(salt), routes: map[string]*config.Routes{}}
+	return &asker{env: e, kinds: helperKinds(&lookup.Sources{Env: e}, nil, nil), routes: map[string]*config.Routes{}}
 }
 
 func (q *asker) ask(question cache.Question) (cache.Asked, bool) {
@@ -216,16 +212,8 @@ func (q *asker) ask(question cache.Question) (cache.Asked, bool) {
 func (q *asker) routesFor(question cache.Question) (*config.Routes, bool) {
 	var name strings.Builder
 	fmt.Fprintf(&name, "%v %v", question.Guess, question.Named)
-	now := time.Now().UnixNano()
-	known := make([]string, len(question.Files))
-	for i, f := range question.Files {
-		if known[i] = f[1]; f[1] != "-" {
-			known[i] = inputs.Known(f[0], q.salt, now)
-		}
-		if sum, _, _ := strings.Cut(known[i], "+"); sum == "" || sum != f[1] {
-			return nil, false
-		}
-		fmt.Fprintf(&name, "\x00%s\x00%s", f[0], known[i])
+	for _, f := range question.Files {
+		fmt.Fprintf(&name, "\x00%s\x00%s", f[0], f[1])
 	}
 	q.mu.Lock()
 	known, ok := q.routes[name.String()]
@@ -234,19 +222,28 @@ func (q *asker) routesFor(question cache.Question) (*config.Routes, bool) {
 		return known, true
 	}
 	routes := &config.Routes{}
-	for i, f := range question.Files {
-		path := f[0]
-		if known[i] == "-" {
+	settled := true
+	for _, f := range question.Files {
+		path, sum := f[0], f[1]
+		if sum == "-" {
 			continue
 		}
+		info, err := os.Stat(path)
+		if sum == "" || inputs.Sum(info, err) != sum {
+			return nil, false
+		}
+		settled = settled && !inputs.Recent(info, q.env.Now().UnixNano())
 		file, found, err := config.Read(q.env, path, q.kinds, question.Named)
-		if err != nil || !found || inputs.Known(path, q.salt, now) != known[i] {
+		if err != nil || !found || inputs.Stat(path) != sum {
 			return nil, false
 		}
 		routes.Files = append(routes.Files, file)
 	}
 	if err := routes.AddBuiltIn(func() ([]config.Rule, error) { return builtInRules(question.Guess, q.kinds) }); err != nil {
 		return nil, false
+	}
+	if !settled {
+		return routes, true // by its sum it cannot be told from what it may become within a tick of its file system's clock
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -344,7 +341,7 @@ func (a *app) agentLogs(args []string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(logPath(client.Dir))
+	f, err := cache.OpenFile(client.Dir, logName, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return helpers.WithHint(fmt.Errorf("there is no log of an agent at %s", a.env.Display(logPath(client.Dir))), "an agent that get starts writes one; credential-helper agent-launch starts it now")
 	}

@@ -91,11 +91,9 @@ func TestAskerSeesThatFilesChange(t *testing.T) {
 	if !ok {
 		t.Fatal("not answered")
 	}
-	// Its clock may not have ticked when the file changes again: it is known by its contents until then.
-	for name := range q.routes {
-		if !strings.Contains(name, first+"+") {
-			t.Errorf("the file is known by %q", name)
-		}
+	// The clock of its file system may not have ticked when the file changes again, so that its sum would stay as it is.
+	if len(q.routes) != 0 {
+		t.Error("a file that was written just now is known by its sum")
 	}
 	second := write(`{"urls": [{"host": "a.test", "helper": "registry", "config": {"token": "22"}}]}`)
 	two, ok := ask(second)
@@ -121,6 +119,7 @@ func TestAskerReadsNothingAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	e, kinds := kindsFor(t, nil)
+	e.Now = func() time.Time { return time.Now().Add(time.Minute) } // the file was not written just now
 	q := newAsker(e)
 	reads, goOn := make(chan struct{}), make(chan struct{})
 	q.kinds = maps.Clone(kinds)

@@ -142,12 +142,15 @@ func shorten(log io.Writer) {
 	}
 }
 
-func logPath(dir string) string { return filepath.Join(dir, "agent.log") }
+const logName = "agent.log"
+
+func logPath(dir string) string { return filepath.Join(dir, logName) }
 
 func openLog(dir string) (*os.File, error) {
-	path, flags := logPath(dir), os.O_WRONLY|os.O_CREATE|os.O_APPEND
-	if info, err := os.Lstat(path); err == nil && info.Size() > maxLog {
-		flags |= os.O_TRUNC
+	f, err := cache.OpenFile(dir, logName, os.O_WRONLY|os.O_CREATE|os.O_APPEND)
+	if err != nil {
+		return nil, fmt.Errorf("opening the agent's log: %w", err)
 	}
-	return os.OpenFile(path, flags, 0o600)
+	shorten(f)
+	return f, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fe055d52/credential-helper/config"
 	"github.com/fe055d52/credential-helper/helpers"
@@ -17,7 +18,7 @@ import (
 func kindsFor(t *testing.T, vars map[string]string) (*env.Env, config.Kinds) {
 	t.Helper()
 	home := t.TempDir()
-	e := &env.Env{Get: func(name string) (string, bool) { v, ok := vars[name]; return v, ok }, Dir: home, Home: home}
+	e := &env.Env{Get: func(name string) (string, bool) { v, ok := vars[name]; return v, ok }, Dir: home, Home: home, Now: time.Now}
 	return e, helperKinds(&lookup.Sources{Env: e}, httpclient.New("test"), nil)
 }
 

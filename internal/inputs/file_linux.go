@@ -40,20 +40,6 @@ func recent(st *syscall.Stat_t, now int64) bool {
 	return max(st.Mtim.Nano(), st.Ctim.Nano()) > now-moment
 }
 
-// Known is what [Input] would have of a file that was read now: Stat, and the sum of its contents where it is Recent.
-func Known(path string, salt Salt, now int64) string {
-	var st syscall.Stat_t
-	err := syscall.Stat(path, &st)
-	for err == syscall.EINTR {
-		err = syscall.Stat(path, &st)
-	}
-	s := sum(&st, err)
-	if err == nil && st.Mode&syscall.S_IFMT == syscall.S_IFREG && recent(&st, now) {
-		return joined(s, contents(path, salt))
-	}
-	return s
-}
-
 // contents returns the sum of what is in a file, "" where that cannot be read.
 func contents(path string, salt Salt) string {
 	if len(salt) != 16 {

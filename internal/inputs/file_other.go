@@ -32,16 +32,6 @@ func Sum(info os.FileInfo, err error) string {
 // Recent reports whether a file was changed a moment before now, a time in nanoseconds since 1970, as far as the clock of its file system tells.
 func Recent(info os.FileInfo, now int64) bool { return info.ModTime().After(time.Unix(0, now-moment)) }
 
-// Known is what [Input] would have of a file that was read now: Stat, and the sum of its contents where it is Recent.
-func Known(path string, salt Salt, now int64) string {
-	info, err := os.Stat(path)
-	s := Sum(info, err)
-	if err == nil && info.Mode().IsRegular() && Recent(info, now) {
-		return joined(s, contents(path, salt))
-	}
-	return s
-}
-
 // contents returns the sum of what is in a file, "" where that cannot be read.
 func contents(path string, salt Salt) string {
 	f, err := os.Open(path)
