@@ -187,9 +187,18 @@ func (f *file) update(ctx context.Context, e *env.Env, step string, use func(Bat
 // read decrypts the file. One that does not exist holds nothing.
 func (f *file) read(e *env.Env, k key) (*contents, error) {
 	shown := e.Display(f.path)
-	data, _, err := e.ReadFile(f.path, maxFile)
+	data, info, err := e.ReadFile(f.path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &contents{Version: 1}, nil
+	}
+	// What is encrypted for a public key anybody can have written, who is to be taken for the user then.
+	switch {
+	case err != nil:
+	case env.WritableByAll(info):
+		return nil, helpers.WithHint(fmt.Errorf("reading the keyring's file %s: every user of this machine can write it (mode %04o)", shown, info.Mode().Perm()),
+			"run chmod 600 %s, if what it holds is yours", shown)
+	case env.Foreign(info):
+		return nil, helpers.WithHint(fmt.Errorf("reading the keyring's file %s: it belongs to another user", shown), "name one of your own in $%s", VarFile)
 	}
 	if errors.Is(err, env.ErrTooLarge) {
 		return nil, fmt.Errorf("the keyring's file %s is larger than %d bytes", shown, maxFile)

@@ -40,6 +40,10 @@ func check(ctx context.Context, e *env.Env) error {
 	if address == "" {
 		return helpers.Unavailablef("there is no keyring here: no D-Bus session bus (neither $%s nor a socket $XDG_RUNTIME_DIR/bus)", varBus)
 	}
+	if path, err := notOwn(address); err != nil {
+		return helpers.WithHint(helpers.Unavailablef("there is no keyring here: the session bus at %s is not asked: %s", redact.Quote(path, 200), err),
+			"unset DBUS_SESSION_BUS_ADDRESS and XDG_RUNTIME_DIR (sudo and su leave them behind)")
+	}
 	var conn *dbus.Conn
 	err := patiently(ctx, func() (err error) {
 		conn, err = dbus.Connect(address, dbus.WithContext(ctx))
@@ -74,7 +78,7 @@ func busAddress(e *env.Env) string {
 		return address
 	}
 	dir := e.Var("XDG_RUNTIME_DIR")
-	if dir == "" {
+	if !filepath.IsAbs(dir) {
 		return ""
 	}
 	path := filepath.Join(dir, "bus")
@@ -82,6 +86,39 @@ func busAddress(e *env.Env) string {
 		return ""
 	}
 	return "unix:path=" + dbus.EscapeBusAddressValue(path)
+}
+
+// notOwn returns the socket in an address that somebody else may listen on, and why that may be: whoever does is given each secret that is stored.
+func notOwn(address string) (path string, err error) {
+	for one := range strings.SplitSeq(address, ";") {
+		keys, ok := strings.CutPrefix(one, "unix:")
+		for key := range strings.SplitSeq(keys, ",") {
+			value, isPath := strings.CutPrefix(key, "path=")
+			if !ok || !isPath {
+				continue
+			}
+			if path, err = dbus.UnescapeBusAddressValue(value); err != nil {
+				return value, errors.New("its address is malformed")
+			}
+			if !filepath.IsAbs(path) {
+				return path, errors.New("its path is relative")
+			}
+			for _, at := range []string{path, filepath.Dir(path)} {
+				info, err := os.Stat(at)
+				if err != nil {
+					break // to connect says more
+				}
+				st, ok := info.Sys().(*syscall.Stat_t)
+				switch {
+				case ok && int(st.Uid) != os.Geteuid() && st.Uid != 0:
+					return path, errors.New("it belongs to another user, or is in a directory of another user's")
+				case info.IsDir() && info.Mode().Perm()&0o002 != 0 && info.Mode()&os.ModeSticky == 0:
+					return path, errors.New("every user can put another into its place")
+				}
+			}
+		}
+	}
+	return "", nil
 }
 
 // collectionPath returns the collection that the library uses: "login" where there is one, else the default one.

@@ -350,3 +350,74 @@ func TestExhausted(t *testing.T) {
 		}
 	}
 }
+
+// TestForeignBus holds that nobody is asked, and given secrets, on a session bus that may be another user's: sudo and su leave variables behind that name one.
+func TestForeignBus(t *testing.T) {
+	const hint = "unset DBUS_SESSION_BUS_ADDRESS and XDG_RUNTIME_DIR (sudo and su leave them behind)"
+	for _, tt := range []struct {
+		name           string
+		mode           os.FileMode
+		socket, parent bool // another user's
+		relative       bool
+		want           string
+	}{
+		{"directory of a stranger", 0o755, false, true, false, "it belongs to another user, or is in a directory of another user's"},
+		{"socket of a stranger", 0o700, true, false, false, "it belongs to another user, or is in a directory of another user's"},
+		{"directory of everybody's", 0o777, false, false, false, "every user can put another into its place"},
+		{"relative", 0o700, false, false, true, "its path is relative"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if os.Geteuid() != 0 && (tt.socket || tt.parent) {
+				t.Skip("it takes root to give a socket to another user")
+			}
+			dir := t.TempDir()
+			path := filepath.Join(dir, "bus")
+			l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			err = os.Chmod(dir, tt.mode)
+			if tt.socket {
+				err = errors.Join(err, os.Chown(path, 65534, 65534))
+			}
+			if tt.parent {
+				err = errors.Join(err, os.Chown(dir, 65534, 65534))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			worlds := map[string]map[string]string{"address": {varBus: "unix:path=" + path + ",guid=0"}, "second address": {varBus: "unix:path=/gone;unix:path=" + path}, "directory": {"XDG_RUNTIME_DIR": dir}}
+			if tt.relative {
+				t.Chdir(dir)
+				path, worlds = "bus", map[string]map[string]string{"address": {varBus: "unix:path=bus"}}
+				e := &env.Env{Get: func(name string) (string, bool) {
+					v, ok := map[string]string{"XDG_RUNTIME_DIR": "."}[name]
+					return v, ok
+				}}
+				if got := busAddress(e); got != "" {
+					t.Errorf("the bus of a relative directory: %q", got)
+				}
+			}
+			for name, vars := range worlds {
+				e := &env.Env{Get: func(name string) (string, bool) { v, ok := vars[name]; return v, ok }}
+				_, err := Get(t.Context(), e, "tokens", "")
+				want := "there is no keyring here: the session bus at " + path + " is not asked: " + tt.want
+				var h *helpers.HintError
+				if err == nil || err.Error() != want || !errors.Is(err, helpers.ErrUnavailable) || !errors.As(err, &h) || h.Hint != hint {
+					t.Errorf("%s: got %v\nwant %s", name, err, want)
+				}
+				if err := Set(t.Context(), e, "tokens", "", redact.New(canary)); err == nil || err.Error() != want {
+					t.Errorf("%s: set: %v", name, err)
+				}
+			}
+			if err := l.SetDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+				t.Fatal(err)
+			}
+			if conn, err := l.Accept(); err == nil {
+				conn.Close()
+				t.Error("somebody came to the bus")
+			}
+		})
+	}
+}
