@@ -76,7 +76,7 @@ func (s *Sources) project() string {
 	return s.Env.Workspace()
 }
 
-// upward returns the working directory and those above it, the nearest first; none where the project's files are not to be read.
+// upward returns the working directory and those above it, the nearest first and not more than [env.MaxLevels]; none where the project's files are not to be read.
 func (s *Sources) upward() []string {
 	if s.Env.UserOnly || !filepath.IsAbs(s.Env.Dir) {
 		return nil
@@ -84,7 +84,7 @@ func (s *Sources) upward() []string {
 	var dirs []string
 	for dir := filepath.Clean(s.Env.Dir); ; dir = filepath.Dir(dir) {
 		dirs = append(dirs, dir)
-		if dir == filepath.Dir(dir) {
+		if dir == filepath.Dir(dir) || len(dirs) == env.MaxLevels {
 			return dirs
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/env"
 )
 
 func TestProjectFiles(t *testing.T) {
@@ -43,6 +44,12 @@ func TestProjectFiles(t *testing.T) {
 	}
 	if _, _, found, err := s.readNative(t.Context(), path+"x"); found || err != nil {
 		t.Errorf("a file that is not there: %v, %v", found, err)
+	}
+
+	// Of a tree of ten thousand directories no more is looked at than of any other.
+	s.Env.Dir = "/" + strings.Repeat("a/", 10_000)
+	if up := s.upward(); len(up) != env.MaxLevels || up[0] != filepath.Clean(s.Env.Dir) {
+		t.Errorf("upward from far below: %d directories", len(up))
 	}
 
 	s.Env.UserOnly = true

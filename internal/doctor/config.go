@@ -81,7 +81,7 @@ func (f *findings) strays(e *env.Env) {
 	if e.Dir == "" || e.Dir == e.Workspace() {
 		return
 	}
-	for at := e.Dir; at != e.Workspace(); at = filepath.Dir(at) {
+	for at, level := e.Dir, 0; at != e.Workspace() && level < place.MaxLevels; at, level = filepath.Dir(at), level+1 {
 		path := filepath.Join(at, place.WorkspaceFile)
 		if _, err := os.Stat(path); err == nil {
 			f.warn(fmt.Sprintf("%s is not read: the root of the workspace is %s", e.Display(path), e.Display(e.Workspace())), "move it to the root, or name it in $"+env.VarConfigFile)

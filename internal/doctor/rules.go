@@ -200,16 +200,17 @@ func versioned(e *env.Env, dir string) bool {
 			}
 		}
 	}
-	for at := dir; ; at = filepath.Dir(at) {
+	for at, level := dir, 0; level < place.MaxLevels; at, level = filepath.Dir(at), level+1 {
 		for _, marker := range []string{".git", ".hg", ".jj", ".svn"} {
 			if _, err := os.Stat(filepath.Join(at, marker)); err == nil {
 				return true
 			}
 		}
 		if at == filepath.Dir(at) {
-			return false
+			break
 		}
 	}
+	return false
 }
 
 // literals reports secrets that stand in the file itself. They are not shown.

@@ -40,6 +40,9 @@ const (
 	VarWorkspace  = place.VarWorkspace
 )
 
+// MaxLevels is how many directories are looked into, from the working directory upward.
+const MaxLevels = place.MaxLevels
+
 // An Env is an environment. Get is required; the rest has a zero value that means "not there".
 type Env struct {
 	// Get looks up an environment variable.
@@ -376,6 +379,9 @@ func read(path string, limit int64) (data []byte, info fs.FileInfo, sum string, 
 		return nil, info, sum, errors.New("it is not a regular file")
 	case err != nil:
 		return nil, info, sum, withoutPath(err)
+	}
+	if info.Size() > limit {
+		return nil, info, sum, TooLargeError(limit)
 	}
 	data, err = io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {

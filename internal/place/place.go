@@ -26,15 +26,20 @@ func (get Getenv) Var(name string) string {
 // workspaceMarkers are the files that make a directory the root of a Bazel workspace: https://bazel.build/external/overview#repository
 var workspaceMarkers = [...]string{"MODULE.bazel", "WORKSPACE", "WORKSPACE.bazel"}
 
+// MaxLevels is how many directories are looked into, from the working directory upward. To look at a file takes the longer the deeper it is:
+// a tree of thousands of directories, one in the other, would cost each run seconds.
+const MaxLevels = 64
+
 // Workspace returns the root of the Bazel workspace: the directory that CREDENTIAL_HELPER_WORKSPACE_DIRECTORY or, under `bazel run`,
-// BUILD_WORKSPACE_DIRECTORY names; else the nearest one with a marker file, from dir upward; else dir itself.
+// BUILD_WORKSPACE_DIRECTORY names; else the nearest one with a marker file, from dir upward, not further than [MaxLevels]; else dir itself.
 func Workspace(get Getenv, dir string) string {
 	for _, name := range []string{VarWorkspace, "BUILD_WORKSPACE_DIRECTORY"} {
 		if v := get.Var(name); v != "" {
 			return absolute(dir, v)
 		}
 	}
-	for at := dir; at != ""; {
+	at := dir
+	for level := 0; at != "" && level < MaxLevels; level++ {
 		for _, marker := range workspaceMarkers {
 			if dir, there := look(Join(at, marker)); there && !dir {
 				return at

@@ -70,6 +70,23 @@ func TestWorkspace(t *testing.T) {
 	}
 }
 
+// TestDeepTree holds that a tree of very many directories, one in the other, is not searched up to its root.
+func TestDeepTree(t *testing.T) {
+	root := t.TempDir()
+	at := func(level int) string { return filepath.Join(root, strings.Repeat("a/", level)) }
+	if err := os.MkdirAll(at(200), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "MODULE.bazel"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for level, want := range map[int]string{10: root, MaxLevels - 1: root, MaxLevels: at(MaxLevels), 200: at(200)} {
+		if got := Workspace(vars(), at(level)); got != want {
+			t.Errorf("%d levels below the marker the workspace is %s, want %s", level, got, want)
+		}
+	}
+}
+
 func TestConfigFiles(t *testing.T) {
 	ws, user := filepath.Join("ws", ".tweag-credential-helper.json"), filepath.Join("conf", "credential-helper", "config.json")
 	for _, tt := range []struct {
