@@ -55,6 +55,7 @@ func (a *Agent) accept(l *net.UnixListener, clients *sync.WaitGroup) {
 		}
 		a.makeRoom(slots)
 		said := bytes.Clone(buf[:n])
+		clear(buf[:n]) // it may be an entry that is to be kept, and is to be found nowhere when it is forgotten
 		a.clients.Add(1)
 		clients.Go(func() {
 			defer func() {

@@ -61,6 +61,8 @@ type Agent struct {
 	Ask func(q Question) (a Asked, ok bool)
 	// Encode writes an answer that was made at a time for standard output; ok is false for one that may not be used any more.
 	Encode func(resp helpers.Response, made time.Time) (text []byte, ok bool)
+	// Forget, where not nil, is called where everything is to be forgotten: the agent's own entries are by then.
+	Forget func()
 	// Log is told what happens, without secrets. It may be nil.
 	Log func(format string, args ...any)
 
@@ -240,6 +242,7 @@ func (a *Agent) drain() {
 		var chunk [32 << 10]byte
 		n, err := readAvailable(a.Preload, chunk[:])
 		a.heard = append(a.heard, chunk[:n]...)
+		clear(chunk[:n])
 		for {
 			r := bytes.NewReader(a.heard)
 			m, err := wire.Read(r)
@@ -250,6 +253,9 @@ func (a *Agent) drain() {
 			if m.Op == wire.Save { // nothing else makes sense where nobody hears the reply
 				a.reply(m)
 			}
+		}
+		if len(a.heard) == 0 {
+			a.heard = nil // what was in it is kept elsewhere, or nowhere any more
 		}
 		switch {
 		case errors.Is(err, errNothingYet):

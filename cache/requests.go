@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -66,12 +67,24 @@ func (a *Agent) replyTo(m wire.Message, atOnce bool) wire.Message {
 			return refuse("nothing is called " + strconv.Quote(fields[0]))
 		}
 		n := a.memory.drop(what)
+		if what == All {
+			a.forget()
+		}
 		if n > 0 {
 			a.log("dropped %d entries (%s)", n, what)
 		}
 		return wire.Message{Op: wire.Done, Fields: []string{strconv.Itoa(n)}}
 	}
 	return refuse("unknown request")
+}
+
+// forget gives back the memory in which there was what is forgotten. Nobody can promise that no copy is left,
+// but what stands in it goes with it, and would stand there otherwise until something else is put in its place.
+func (a *Agent) forget() {
+	if a.Forget != nil {
+		a.Forget()
+	}
+	debug.FreeOSMemory()
 }
 
 // ask answers for a URL at once, where an entry for it is there.

@@ -132,7 +132,7 @@ func (a *app) beAgent(client *cache.Client, starting bool) error {
 	runtime.GOMAXPROCS(1)
 	q := newAsker(a.env)
 	agent := &cache.Agent{
-		Dir: client.Dir, Socket: client.Socket, PIDFile: pidFile, Build: client.Build, Idle: idle, Prune: prune, Ask: q.ask,
+		Dir: client.Dir, Socket: client.Socket, PIDFile: pidFile, Build: client.Build, Idle: idle, Prune: prune, Ask: q.ask, Forget: q.forget,
 		Encode: func(resp helpers.Response, made time.Time) ([]byte, bool) {
 			told, ok := tell(resp, made, time.Now())
 			if !ok {
@@ -205,6 +205,13 @@ func (q *asker) ask(question cache.Question) (cache.Asked, bool) {
 		return cache.Asked{Text: text}, ok
 	}
 	return cache.Asked{Key: d.key(question.Context)}, true
+}
+
+// forget drops the decoded configurations: a secret may be written down in one.
+func (q *asker) forget() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	clear(q.routes)
 }
 
 // routesFor decodes configuration files, or finds them decoded. ok is false where they are not what the client saw, or are not valid.

@@ -193,3 +193,14 @@ func TestPanicIsAnError(t *testing.T) {
 type panicReader struct{}
 
 func (panicReader) Read([]byte) (int, error) { panic("a library broke") }
+
+// TestAskerForgets holds that no decoded configuration, in which a secret may be written down, outlives what tells an agent to forget everything.
+func TestAskerForgets(t *testing.T) {
+	q := newAsker(&env.Env{Get: func(string) (string, bool) { return "", false }})
+	if _, ok := q.routesFor(cache.Question{}); !ok || len(q.routes) != 1 {
+		t.Fatalf("%d configurations are kept", len(q.routes))
+	}
+	if q.forget(); len(q.routes) != 0 {
+		t.Errorf("%d configurations are kept", len(q.routes))
+	}
+}

@@ -8,3 +8,6 @@ func hideMemory() {
 	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
 	_ = unix.PtraceDenyAttach()
 }
+
+// hideRun does nothing: there is no call here that costs a short run nothing, and its programs nothing either.
+func hideRun() {}

@@ -93,6 +93,15 @@ func TestAgentHidesItsMemory(t *testing.T) {
 	}
 	t.Logf("into a process that does not hide lead %q", open) // Yama may forbid the ways that write
 
+	hidden := []string{"stat", "status"} // these are for ps, and tell a client whether an agent is stopped
+	get := command(helper, "get")
+	stdin, err := get.StdinPipe()
+	must(t, errors.Join(err, get.Start()))
+	if !eventually(5*time.Second, func() bool { open = waysInto(get.Process.Pid); return slices.Equal(open, hidden) }) {
+		t.Errorf("into a run that waits for its request lead %q", open)
+	}
+	_, _ = stdin.Close(), get.Wait()
+
 	agent := command(helper, "agent-launch", "--foreground")
 	var said bytes.Buffer
 	agent.Stderr = &said
@@ -105,7 +114,7 @@ func TestAgentHidesItsMemory(t *testing.T) {
 	if !eventually(5*time.Second, running) {
 		t.Fatalf("the agent does not answer; it says %q", said.String())
 	}
-	if ways := waysInto(agent.Process.Pid); !slices.Equal(ways, []string{"stat", "status"}) { // these are for ps, and tell a client whether it is stopped
+	if ways := waysInto(agent.Process.Pid); !slices.Equal(ways, hidden) {
 		t.Errorf("into the agent lead %q", ways)
 	}
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", agent.Process.Pid))

@@ -20,6 +20,7 @@ import (
 func main() {
 	// Package net/http tells the standard logger what a server said out of turn, which may be anything.
 	log.SetOutput(io.Discard)
+	hideRun()
 	a := &app{env: env.Process(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	if len(warm.Consumed) > 0 {
 		a.stdin = io.MultiReader(bytes.NewReader(warm.Consumed), os.Stdin)
