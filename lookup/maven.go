@@ -2,6 +2,7 @@ package lookup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
@@ -51,7 +53,14 @@ func (m maven) Name() string {
 	return "Maven's settings"
 }
 
-func (m maven) HostBound() bool { return m.server == "" }
+// HostBound implements [Source]: a file of the project may name any host for a variable of the user's.
+func (m maven) HostBound() bool {
+	anywhere := *m.Env
+	anywhere.UserOnly = true
+	_, err := anywhere.Expand(m.path)
+	return m.server == "" && (m.path == "" || m.Env.UserOnly || !errors.Is(err, env.ErrHere))
+}
+
 func (m maven) PathBound() bool { return m.server == "" }
 
 func (m maven) Lookup(ctx context.Context, q Query) (Values, error) {

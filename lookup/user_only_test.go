@@ -147,6 +147,8 @@ func TestProjectBindsNoHost(t *testing.T) {
 	for source, want := range map[string][2]bool{ // for the project's clients, and for those that are started from anywhere
 		`"npmrc"`: {false, true}, `"cargo"`: {false, true}, `"nuget"`: {false, true}, `"moonbit"`: {false, true},
 		`"npmrc", "path": "~/npmrc"`: {false, true}, `"cargo", "registry": "corp"`: {false, false},
+		`"maven"`: {true, true}, `"maven", "path": "~/settings.xml"`: {true, true}, `"maven", "path": "%workspace%/settings.xml"`: {false, true},
+		`"maven", "path": "settings.xml"`: {false, true}, `"maven", "server": "corp"`: {false, false},
 		`"composer"`: {true, true}, `"bundler"`: {true, true}, `"pip"`: {true, true}, `"netrc"`: {true, true},
 	} {
 		s := newSources(t, nil)
