@@ -61,6 +61,7 @@ func (p phase) excused() (kinds []string) {
 type faultPlan struct {
 	gets, atOnce int
 	seed         uint64
+	only         string // the phases with this in their names; the share of the others is not run
 }
 
 // An outcome is what came of a phase.
@@ -75,6 +76,7 @@ type outcome struct {
 	harm           map[string]int
 	exchanges      map[string]int
 	slowest, usual time.Duration
+	idle           time.Duration // the slowest run that had nothing to do
 	took           time.Duration
 }
 
@@ -97,6 +99,9 @@ func faults(ctx context.Context, out io.Writer, p faultPlan) (ok bool, err error
 	for i, ph := range phases {
 		if ctx.Err() != nil {
 			return false, ctx.Err()
+		}
+		if !strings.Contains(ph.name, p.only) {
+			continue
 		}
 		n := max(p.gets*ph.share/100, 1)
 		f := &faultRun{phase: ph, dir: filepath.Join(dir, fmt.Sprint("p", i)), rng: rand.New(rand.NewPCG(p.seed, uint64(i))), program: plain}
@@ -343,8 +348,8 @@ func total(m map[string]int) (sum int) {
 
 // printFaults prints what came of a fault run, and reports whether all of it may be.
 func printFaults(out io.Writer, all []*outcome) (ok bool) {
-	fmt.Fprintln(out, "| what is done meanwhile | gets | right | errors | killed | wrong | hangs | late | orphans | files left | exchanges (failed) | median, slowest |")
-	fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|---|---|---|---|")
+	fmt.Fprintln(out, "| what is done meanwhile | gets | right | errors | killed | wrong | hangs | late | orphans | files left | exchanges (failed) | median, slowest | slowest that does nothing |")
+	fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|---|---|---|---|---|")
 	ok = true
 	kinds, harm := map[string]int{}, map[string]int{}
 	var sum outcome
@@ -357,9 +362,9 @@ func printFaults(out io.Writer, all []*outcome) (ok bool) {
 			}
 		}
 		n := total(o.exchanges)
-		fmt.Fprintf(out, "| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d (%d) | %s, %s |\n", o.name, total(o.ends), o.ends["right"], errs, o.ends["killed"],
+		fmt.Fprintf(out, "| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d (%d) | %s, %s | %s |\n", o.name, total(o.ends), o.ends["right"], errs, o.ends["killed"],
 			o.ends["wrong"]+o.ends["secret"]+o.ends["not run"], o.hangs, o.late, len(o.orphans), len(o.left), n, n-o.exchanges["token"]-o.exchanges["slow"],
-			o.usual.Round(time.Millisecond), o.slowest.Round(time.Millisecond))
+			o.usual.Round(time.Millisecond), o.slowest.Round(time.Millisecond), o.idle.Round(time.Millisecond))
 	}
 	for _, o := range all {
 		row(o)
@@ -377,7 +382,7 @@ func printFaults(out io.Writer, all []*outcome) (ok bool) {
 		}
 		sum.hangs, sum.late, sum.temporary = sum.hangs+o.hangs, sum.late+o.late, sum.temporary+o.temporary
 		sum.orphans, sum.left = append(sum.orphans, o.orphans...), append(sum.left, o.left...)
-		sum.usual, sum.slowest = max(sum.usual, o.usual), max(sum.slowest, o.slowest)
+		sum.usual, sum.slowest, sum.idle = max(sum.usual, o.usual), max(sum.slowest, o.slowest), max(sum.idle, o.idle)
 		ok = ok && len(o.bad) == 0 && len(o.orphans) == 0 && len(o.left) == 0
 	}
 	sum.name = "sum"

@@ -58,7 +58,10 @@ func writeOverlay(goroot, dir string) (string, error) {
 	text = strings.Replace(text, before, "	sec, nsec, mono := runtimeNow()\n	sec += jumped()\n	if mono == 0 {", 1)
 	const jumped = `package time
 
-import "syscall"
+import (
+	"syscall"
+	"unsafe"
+)
 
 var jumpFile = openJump()
 
@@ -75,7 +78,8 @@ func openJump() int {
 
 func jumped() (n int64) {
 	var b [16]byte
-	if c, err := syscall.Pread(jumpFile, b[:], 0); err != nil || c == 0 {
+	// Timers ask for the time where nothing may wait, and where there is little stack.
+	if n, _, _ := syscall.RawSyscall6(syscall.SYS_PREAD64, uintptr(jumpFile), uintptr(unsafe.Pointer(&b)), 16, 0, 0, 0); n != 16 {
 		return 0
 	}
 	for _, d := range b[1:] {
@@ -155,6 +159,7 @@ func smallDisk(dir string) (undo func(), err error) {
 // harms are what does the phase's harm, each until its context ends.
 func (f *faultRun) harms() (list []func(context.Context)) {
 	list = append(list, f.every(300*time.Millisecond, func(context.Context) { _ = f.rotate(); f.did("secrets rotated") }))
+	list = append(list, f.every(100*time.Millisecond, f.idleRun))
 	if f.agents && !f.file {
 		list = append(list, f.every(250*time.Millisecond, f.harmAgent))
 	}
@@ -215,6 +220,22 @@ func agentsOf(program string) (pids []int) {
 		}
 	}
 	return pids
+}
+
+// idleRun takes the time of a run that has nothing to do.
+func (f *faultRun) idleRun(ctx context.Context) {
+	began := time.Now()
+	cmd := exec.CommandContext(ctx, f.program, "version")
+	cmd.Env = []string{}
+	f.idleSince.Store(&began)
+	defer f.idleSince.Store(nil)
+	if cmd.Run() == nil {
+		took := time.Since(began)
+		f.idle.add(took.String(), began)
+		f.mu.Lock()
+		f.out.idle = max(f.out.idle, took)
+		f.mu.Unlock()
+	}
 }
 
 // harmAgent does something to an agent.

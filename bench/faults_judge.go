@@ -73,14 +73,15 @@ func (w *world) judge(a *ask, excused []string) (v verdict) {
 	if j.wall >= tooLong-time.Second && j.exit == -1 && !a.killed {
 		return verdict{what: "hang", hang: true, reason: "it does not end"}
 	}
+	ended := j.exit != -1 // by itself: one that is killed may have written its answer before
 	for _, m := range marks {
-		if strings.Contains(j.complain, m) || j.exit != 0 && strings.Contains(j.answer, m) {
+		if strings.Contains(j.complain, m) || ended && j.exit != 0 && strings.Contains(j.answer, m) {
 			return verdict{what: "secret", reason: "a secret in an error: " + j.complain + j.answer}
 		}
 	}
-	v.late = took > budget+startSlack
+	v.late = took > budget+startSlack+w.delay(a.began, a.ended)
 	switch {
-	case a.killed && j.exit == -1:
+	case a.killed && !ended:
 		v.what = "killed"
 	case j.failure != nil:
 		v.what, v.reason = "not run", j.failure.Error()
@@ -93,6 +94,19 @@ func (w *world) judge(a *ask, excused []string) (v verdict) {
 		v.what, v.reason = w.complaint(a, excused)
 	}
 	return v
+}
+
+// delay returns how long a process that has nothing to do took, at most, while another one ran: so much is the machine's.
+func (w *world) delay(from, to time.Time) (most time.Duration) {
+	for _, v := range w.idle.between(from, to) {
+		if d, err := time.ParseDuration(v); err == nil {
+			most = max(most, d)
+		}
+	}
+	if since := w.idleSince.Load(); since != nil {
+		most = max(most, time.Since(*since))
+	}
+	return most
 }
 
 // complaints are the kinds of errors, by what is in their texts.

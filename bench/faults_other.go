@@ -12,6 +12,7 @@ import (
 type faultPlan struct {
 	gets, atOnce int
 	seed         uint64
+	only         string
 }
 
 type soakPlan struct {

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fe055d52/credential-helper/internal/registrytest"
@@ -37,8 +38,10 @@ var marks = func() []string {
 type world struct {
 	dir        string
 	registries [2]*registrytest.Registry
-	secret     history // the content of the file that holds carol's password, and the token of the files' host
-	offset     history // how many seconds the programs' clock is ahead
+	secret     history                   // the content of the file that holds carol's password, and the token of the files' host
+	idle       history                   // how long a run of the program took that has nothing to do
+	idleSince  atomic.Pointer[time.Time] // of such a run that goes on
+	offset     history                   // how many seconds the programs' clock is ahead
 
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -59,7 +62,7 @@ type issued struct {
 var users = map[string]string{"alice": mark + "alice0123456789", "bob": mark + "bob0123456789"}
 
 // lives are how long tokens live, in seconds: some are over soon, so that there are exchanges all the time.
-var lives = []int{4, 8, 15, 30, 90, 400, 3600}
+var lives = []int{8, 10, 15, 30, 90, 400, 3600}
 
 func newWorld(dir string, seed uint64) (w *world, err error) {
 	w = &world{dir: dir, rng: rand.New(rand.NewPCG(seed, 1)), tokens: map[string]issued{}, tally: map[string]int{}}
@@ -149,6 +152,13 @@ func (h *history) set(value string, change func()) {
 		h.past[n-1].till = time.Now()
 	}
 	h.past = append(h.past, span{value: value, since: since})
+}
+
+// add has the value be there from a time to now, whatever else is.
+func (h *history) add(value string, since time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.past = append(h.past, span{value, since, time.Now()})
 }
 
 // between returns the values that were there at some time from one moment to another.

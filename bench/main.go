@@ -32,6 +32,7 @@ func main() {
 	gets := flag.Int("n", 20_000, "with -faults: how many runs")
 	atOnce := flag.Int("at-once", 8, "with -faults: how many at a time")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "with -faults: what random choices begin with")
+	only := flag.String("phase", "", "with -faults: only the phases with this in their names")
 	soakFor := flag.Duration("soak", 0, "ask one agent all kinds of things for so long; fails where its memory, descriptors or goroutines grow")
 	share := flag.Float64("share", 0.4, "with -soak: how much of one processor all of it may take")
 	flag.Parse()
@@ -46,7 +47,7 @@ func main() {
 		var ok bool
 		var err error
 		if *withFaults {
-			ok, err = faults(ctx, os.Stdout, faultPlan{gets: *gets, atOnce: *atOnce, seed: *seed})
+			ok, err = faults(ctx, os.Stdout, faultPlan{gets: *gets, atOnce: *atOnce, seed: *seed, only: *only})
 		} else {
 			ok, err = soak(ctx, os.Stdout, soakPlan{length: *soakFor, share: *share, entries: 10_000, seed: *seed})
 		}
