@@ -111,8 +111,8 @@ func (w *world) delay(from, to time.Time) (most time.Duration) {
 
 // complaints are the kinds of errors, by what is in their texts.
 var complaints = []struct{ kind, text string }{
-	{"server: 500", "500 Internal Server Error: UNKNOWN: out of order"},
-	{"server: 429", "429 Too Many Requests: slow down"},
+	{"server: 500", "500 Internal Server Error"},
+	{"server: 429", "429 Too Many Requests"},
 	{"server: hung up", "the server closes the connection"},
 	{"server: hung up", "connection reset by peer"},
 	{"server: hung up", "EOF"},
