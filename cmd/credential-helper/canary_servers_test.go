@@ -23,9 +23,13 @@ func sent(req *http.Request) []string {
 		if value == "" {
 			continue
 		}
-		_, credential, _ := strings.Cut(value, " ")
-		decoded, _ := base64.StdEncoding.DecodeString(credential)
-		said = append(said, value, credential, string(decoded))
+		said = append(said, value)
+		if scheme, credential, ok := strings.Cut(value, " "); ok {
+			said = append(said, credential)
+			if decoded, err := base64.StdEncoding.DecodeString(credential); err == nil && scheme == "Basic" {
+				said = append(said, string(decoded))
+			}
+		}
 	}
 	_ = req.ParseForm()
 	for _, values := range req.PostForm {
@@ -37,15 +41,11 @@ func sent(req *http.Request) []string {
 // bareSecret returns the last and barest of what a request carries: the password of Basic, the token.
 func bareSecret(req *http.Request) string {
 	all := sent(req)
-	last := strings.TrimSpace(all[len(all)-1])
-	if last == "" && len(all) > 1 {
-		last = all[len(all)-2]
+	last := all[len(all)-1]
+	if _, password, ok := strings.Cut(last, ":"); ok && password != "" {
+		return password
 	}
-	_, password, ok := strings.Cut(last, ":")
-	if !ok {
-		password = last
-	}
-	return password
+	return last
 }
 
 // disguises are how a server may write what it was sent.
@@ -101,10 +101,10 @@ func sayItAll(w http.ResponseWriter, req *http.Request) {
 			w.Header().Del("Retry-After")
 			w.WriteHeader(http.StatusUnauthorized)
 		case 3:
-			w.Header().Set("Location", "http://"+word+".evil.test/"+word)
+			w.Header().Set("Location", "http://"+word+".evil.test/x")
 			w.WriteHeader(http.StatusFound)
 		case 4:
-			w.Header().Set("Location", req.URL.Path[:strings.LastIndexByte(req.URL.Path, '/')+1]+word+"/none")
+			w.Header().Set("Location", "/absent/"+word)
 			w.WriteHeader(http.StatusFound)
 		default:
 			conn, _, err := w.(http.Hijacker).Hijack()

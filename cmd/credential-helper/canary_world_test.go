@@ -129,6 +129,10 @@ func newCage(t *testing.T, program string) *cage {
 	rule("file", "file", "secret", "", chain(`{"source": "file", "path": "~/secret"}`))
 	rule("command", "program's output", "out", "", chain(`{"source": "command", "command": ["tool", "prints"]}`))
 	rule("failing", "", "err", "", chain(`{"source": "env", "name": "CANARY_ENV", "binding": "password"}, {"source": "command", "command": ["tool", "fails"]}`))
+	rule("complaining", "", "", "", chain(`{"source": "command", "command": ["tool", "complains"]}`))
+	rule("halving", "", "", "", chain(`{"source": "command", "command": ["tool", "halves"]}`))
+	rule("repeating", "", "", "", chain(`{"source": "command", "command": ["tool", "repeats"]}`))
+	rules = append(rules, fmt.Sprintf(`{"host": %q, "path": "/absent/*", %s}`, host, chain(`{"source": "env", "name": "NOT_SET"}`)))
 	rule("keyring", "keyring", "ring", "", chain(`{"source": "keyring", "service": "canaries"}`))
 	rule("static", "static", "ws/.tweag-credential-helper.json", "", chain(`{"source": "static", "value": "`+v("static")+`"}`))
 	rule("literal", "literal", "ws/.tweag-credential-helper.json", "", `"helper": "registry", "config": {"username": "bob", "password": "`+v("literal")+`"}`)
@@ -200,6 +204,11 @@ func newCage(t *testing.T, program string) *cage {
 	c.write("secret", v("file")+"\n")
 	c.write("out", v("program's output"))
 	c.write("err", "it says: "+v("program's complaint")+"\ntoken="+v("program's complaint"))
+	c.write("complaint", "it says "+v("program's complaint alone")+"\nits password: "+v("program's password")[:12]+"\n")
+	c.write("half", v("program's halves")[:14]+"\n")
+	phrase := v("program's phrase")
+	c.write("phrase", phrase[:4]+"!"+phrase[4:8]+"!"+phrase[8:12])
+	c.write("whole", v("program's halves")+"\n")
 	c.write("pass", v("passphrase")+"\n")
 	c.write("app.pem", key)
 	c.write(".netrc", "machine 127.0.0.1 login bob password "+v("netrc")+"\n")
@@ -234,7 +243,7 @@ func newCage(t *testing.T, program string) *cage {
 	// Each program writes down how it was started, and by which command line.
 	started := "#!/bin/sh\n{ printf '%s\\n' \"$0\" \"$@\"; tr '\\0' '\\n' </proc/$PPID/cmdline; } >>" + c.log + " 2>&1\ntr '\\0' '\\n' </proc/$$/environ >>" + c.environ + "\n"
 	for name, script := range map[string]string{
-		"tool":                    `[ "$1" = prints ] && exec cat "$HOME/out"; cat "$HOME/err" >&2; cat "$HOME/err"; exit 1`,
+		"tool":                    `[ "$1" = prints ] && exec cat "$HOME/out"; [ "$1" = complains ] && cat "$HOME/complaint" >&2 && exit 1; [ "$1" = repeats ] && cat "$HOME/phrase" >&2 && cat "$HOME/phrase" && exit 1; [ "$1" = halves ] && cat "$HOME/half" >&2 && cat "$HOME/whole" && exit 1; cat "$HOME/err" >&2; cat "$HOME/err"; exit 1`,
 		"docker-credential-caged": `cat >/dev/null; exec cat "$HOME/store"`,
 		"git":                     `PATH=/usr/local/bin:/usr/bin:/bin exec git "$@"`,
 	} {

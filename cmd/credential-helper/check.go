@@ -98,6 +98,10 @@ type checker struct {
 	resolver *resolver
 	prober   *probe.Prober
 
+	// without is the chain that carries nothing, once open is closed.
+	without chain
+	open    chan struct{}
+
 	mu      sync.Mutex
 	secrets []string // what was sent so far, for its recognition in what servers say
 }
@@ -166,15 +170,19 @@ func (c *checker) run(ctx context.Context, u *url.URL, tree string) (*checkRepor
 	}
 	limited, cancel := probing(ctx)
 	defer cancel()
-	var with, without, trees chain
+	var with, trees chain
 	var withErr error
 	var both sync.WaitGroup
-	both.Go(func() { without, _ = c.follow(ctx, limited, s.url, nil, s.way) })
+	c.open = make(chan struct{})
+	both.Go(func() {
+		defer close(c.open)
+		c.without, _ = c.follow(ctx, limited, s.url, nil, s.way)
+	})
 	if first.sent() {
 		with, withErr = c.follow(ctx, limited, s.url, &first, s.way)
 	}
 	both.Wait()
-	hideHosts(with, without)
+	without := c.without
 	if withErr != nil {
 		return nil, withErr
 	}
@@ -183,7 +191,6 @@ func (c *checker) run(ctx context.Context, u *url.URL, tree string) (*checkRepor
 		if with, err = c.follow(ctx, limited, s.url, &first, s.way); err != nil {
 			return nil, err
 		}
-		hideHosts(with, without)
 		if _, required := with.required(); !with.sent() && !required {
 			with = nil
 		}

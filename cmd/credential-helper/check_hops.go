@@ -231,6 +231,7 @@ func (c *checker) follow(ctx, limited context.Context, u *url.URL, first *login,
 		next, shown, failure := c.redirect(u, location)
 		if failure == nil && first != nil {
 			hidePath(next, u)
+			c.hideHost(next, u)
 		}
 		switch {
 		case failure == nil && probe.IsSignIn(u, next):
@@ -264,18 +265,15 @@ func hidePath(to, from *url.URL) {
 	}
 }
 
-// hideHosts does the same with the hosts to which redirects lead who sends a login, and nobody else.
-func hideHosts(with, without chain) {
-	if !with.sent() {
+// hideHost does the same with the host, where it is named to who sends a login, and to nobody else.
+func (c *checker) hideHost(to, from *url.URL) {
+	if strings.EqualFold(to.Host, from.Host) || redact.Name(to.Host) == to.Host {
 		return
 	}
-	for _, h := range with[min(1, len(with)):] {
-		host := h.url.Host
-		named := func(o hop) bool { return strings.EqualFold(o.url.Host, host) }
-		if !slices.ContainsFunc(without, named) && !named(with[0]) && redact.Name(host) != host {
-			redact.Remember(host)
-			redact.Remember(h.url.Hostname())
-		}
+	<-c.open
+	if !slices.ContainsFunc(c.without, func(h hop) bool { return strings.EqualFold(h.url.Host, to.Host) }) {
+		redact.Remember(to.Host)
+		redact.Remember(to.Hostname())
 	}
 }
 

@@ -46,9 +46,11 @@ func Online(ctx context.Context, client *http.Client, host string, now func() ti
 	before := now()
 	resp, err := direct.Do(req)
 	after := now()
-	end(err)
 	if err != nil {
 		err = httpclient.Diagnose(ctx, err, host)
+	}
+	end(err)
+	if err != nil {
 		fix := "is the network there, and the host's name right?"
 		var hint *helpers.HintError
 		if errors.As(err, &hint) {

@@ -136,7 +136,7 @@ func (p *Prober) ask(ctx context.Context, method string, u *url.URL, headers map
 	resp, err := p.Transport.RoundTrip(req)
 	if err != nil {
 		a.Failure = p.explain(ctx, err, u, reached.String())
-		err = errors.New(a.Failure.Text) // net/http quotes the server
+		err = wordsOf(a.Failure, err)
 		return a
 	}
 	httpclient.Discard(resp)
@@ -156,6 +156,9 @@ func (p *Prober) ask(ctx context.Context, method string, u *url.URL, headers map
 	}
 	return a
 }
+
+// wordsOf returns an error with what a failure says of it: net/http quotes the server.
+func wordsOf(f *Failure, err error) error { return errors.New(f.Text) }
 
 // progress remembers what a request is doing. Its trace is called by several goroutines.
 type progress struct {
