@@ -53,7 +53,8 @@ func isDockerName(argv0 string) bool {
 }
 
 // runDocker executes one action of Docker's protocol and returns the exit status. It is the only place that prints errors to standard output.
-func (a *app) runDocker(args []string) int {
+func (a *app) runDocker(args []string) (code int) {
+	defer a.recovered(&code)
 	if len(args) == 1 && args[0] == "get" {
 		a.stdin = bufio.NewReader(a.stdin)
 	}

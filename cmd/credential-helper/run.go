@@ -47,8 +47,17 @@ func (e *usageError) Error() string { return e.msg }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
+// recovered ends a run that panics. The runtime would print what it panics with, which may be anything.
+func (a *app) recovered(code *int) {
+	if r := recover(); r != nil {
+		fmt.Fprintf(a.stderr, "credential-helper: %s\n", oneLine(fmt.Sprintf("internal error: %s; please report it", redact.Quote(fmt.Sprint(r), 500))))
+		*code = exitError
+	}
+}
+
 // run executes a command line and returns the exit status. It is the only place that prints errors.
-func (a *app) run(args []string) int {
+func (a *app) run(args []string) (code int) {
+	defer a.recovered(&code)
 	if len(args) == 0 {
 		fmt.Fprint(a.stderr, usage(a.style(a.stderr)))
 		return exitUsage
@@ -159,7 +168,7 @@ func withinTime[T any](a *app, budget time.Duration, work func(ctx context.Conte
 		defer func() {
 			if r := recover(); r != nil {
 				trace.Note(ctx, "%s", debug.Stack())
-				res = result{err: helpers.WithHint(fmt.Errorf("internal error: %v", r), "$%s=debug shows where; please report it", env.VarLogging)}
+				res = result{err: helpers.WithHint(fmt.Errorf("internal error: %s", redact.Quote(fmt.Sprint(r), 500)), "$%s=debug shows where; please report it", env.VarLogging)}
 			}
 			done <- res
 		}()
