@@ -45,7 +45,7 @@ const maxTime = 253402300799
 // because the clock that wrote exp may not be ours; but it does not outlive its exp, because servers hand out tokens that they made before.
 // An exp that is not after received counts for nothing then: our clock is ahead.
 func JWTExpiry(token string, received time.Time, fresh bool) (expires time.Time, ok bool) {
-	parts := strings.Split(token, ".")
+	parts := strings.SplitN(token, ".", 4)
 	if len(parts) != 3 || len(token) > 64<<10 {
 		return time.Time{}, false
 	}

@@ -25,6 +25,8 @@ const (
 	// maxFile is the size in bytes above which a file is not read, and maxFiles how many are read at most.
 	maxFile  = 1 << 20
 	maxFiles = 32
+	// maxTotal is the size in bytes of all files together above which the rest is not read.
+	maxTotal = 2 << 20
 	// maxNested is how many configs may name each other in a row, and maxProblems how many problems are told.
 	maxNested   = 32
 	maxProblems = 20
@@ -55,6 +57,8 @@ type Files struct {
 
 	env       *env.Env
 	workspace string
+	size      int               // of the files that were read, in bytes
+	serving   map[string]Helper // those of every build by their scope, the last of several; nil until it is asked for
 }
 
 // Read reads the files that Bazel reads for a workspace: the system's, the workspace's and the user's, with what they import. Later ones win.
@@ -157,6 +161,10 @@ func (f *Files) read(ctx context.Context, path string, importing []string, from 
 		f.problem("it has to be a file that you and Bazel can read", "reading %s: %w", shown, err)
 		return
 	}
+	if f.size += len(data); f.size > maxTotal {
+		f.problem("have it import less", "%s is not read: with those before it, it is more than %d bytes", shown, maxTotal)
+		return
+	}
 	f.Read = append(f.Read, path)
 	for _, line := range Parse(path, data) {
 		if line.Command == "import" || line.Command == "try-import" {
@@ -204,8 +212,8 @@ func (f *Files) Place(line *Line) string {
 
 // Parse returns the lines of one file. The lines of imports have the command "import" or "try-import", and the file as their argument.
 func Parse(path string, data []byte) []Line {
-	var lines []Line
 	text := strings.ReplaceAll(string(data), "\r\n", "\n")
+	lines := make([]Line, 0, min(strings.Count(text, "\n"), len(text)/2)+1)
 	for number := 1; text != ""; number++ {
 		line := Line{File: path, Number: number}
 		var whole strings.Builder

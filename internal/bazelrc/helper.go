@@ -43,13 +43,36 @@ func HelperLine(scope, program string) string {
 
 // Serving returns the helper that Bazel asks for a host in every build.
 func (f *Files) Serving(host string) (serving Helper, ok bool) {
-	best := 0
-	for _, h := range f.Helpers() {
-		if rank := h.Rank(host); h.Always() && rank > 0 && rank >= best {
-			serving, best, ok = h, rank, true
+	if f.serving == nil {
+		f.serving = map[string]Helper{}
+		for _, h := range f.Helpers() {
+			if h.Always() && h.taken() {
+				f.serving[h.Scope] = h
+			}
 		}
 	}
-	return serving, ok
+	for _, scope := range Scopes(host) {
+		if h, ok := f.serving[scope]; ok {
+			return h, true
+		}
+	}
+	return Helper{}, false
+}
+
+// taken reports whether Bazel takes the scope.
+func (h Helper) taken() bool { return h.Scope == "" || ValidScope(h.Scope) }
+
+// Scopes returns the scopes of helpers that may serve a host, by their rank (see [Helper.Rank]), the closest first.
+func Scopes(host string) []string {
+	var scopes []string
+	domain, pattern := strings.CutPrefix(host, "*.")
+	if !pattern {
+		scopes = append(scopes, host)
+	}
+	for more := true; more; _, domain, more = strings.Cut(domain, ".") {
+		scopes = append(scopes, "*."+domain)
+	}
+	return append(scopes, "")
 }
 
 // rankHost is the rank of a helper for the very host, above that of one for any domain.

@@ -172,11 +172,13 @@ const (
 	freeMemory    = 2 << 20
 	freeTime      = 50 * time.Millisecond
 	freeTold      = 4 << 10
-	attempts      = 3
+	// maxStack is how many bytes deep a parser may go. A goroutine that goes deeper than a gigabyte ends the process, and nothing catches that.
+	maxStack = 16 << 20
+	attempts = 3
 )
 
 // Check holds p to its bounds. Twice the text may take three times the time, and a twentieth of a second counts for nothing.
-// Of a parser that is quicker than that at its limit no more is asked. An error is no longer than the text and four kilobytes.
+// Of a parser that is quicker than that at its limit no more is asked. An error is no longer than three times the text, and four kilobytes.
 func (p Parser) Check(t *testing.T) {
 	t.Helper()
 	if len(p.Refusal) > 0 {
@@ -212,36 +214,51 @@ func (p Parser) problem(shape Shape) (problem string) {
 		memory = p.Memory
 	}
 	for range attempts {
-		took, allocated, told := p.cost(text)
-		if told > len(text)+freeTold {
-			return fmt.Sprintf("the error for %d bytes has %d", len(text), told)
-		}
-		if allocated > memory*len(text)+freeMemory {
-			problem = fmt.Sprintf("%d bytes allocate %d, %d for each", len(text), allocated, allocated/len(text))
+		c := p.cost(text)
+		switch {
+		case c.told > 3*len(text)+freeTold:
+			return fmt.Sprintf("the error for %d bytes has %d", len(text), c.told)
+		case c.allocated > memory*len(text)+freeMemory:
+			problem = fmt.Sprintf("%d bytes allocate %d, %d for each", len(text), c.allocated, c.allocated/len(text))
 			continue
-		}
-		if took <= freeTime {
+		case c.stack > maxStack:
+			problem = fmt.Sprintf("%d bytes take %d of stack", len(text), c.stack)
+			continue
+		case c.took <= freeTime:
 			return ""
 		}
-		half, _, _ := p.cost(shape(p.Limit / 2))
-		if took <= 3*half+freeTime {
+		half := p.cost(shape(p.Limit / 2)).took
+		if c.took <= 3*half+freeTime {
 			return ""
 		}
-		problem = fmt.Sprintf("%d bytes take %s, and half of that takes %s", len(text), took, half)
+		problem = fmt.Sprintf("%d bytes take %s, and half of that takes %s", len(text), c.took, half)
 	}
 	return problem
 }
 
-// cost parses a text, and returns the time and the memory that it took, and the length of the error.
-func (p Parser) cost(text string) (took time.Duration, allocated, told int) {
+// A cost is what a text took.
+type cost struct {
+	took             time.Duration // of processors
+	allocated, stack int           // in bytes
+	told             int           // the length of the error
+}
+
+// cost parses a text.
+func (p Parser) cost(text string) (c cost) {
 	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	start := processorTime()
-	err := p.Parse(text)
-	if err != nil {
-		told = len(err.Error())
-	}
-	took = processorTime() - start
-	runtime.ReadMemStats(&after)
-	return took, int(after.TotalAlloc - before.TotalAlloc), told
+	done := make(chan struct{})
+	go func() { // whose stack is small at first
+		defer close(done)
+		runtime.ReadMemStats(&before)
+		start := processorTime()
+		if err := p.Parse(text); err != nil {
+			c.told = len(err.Error())
+		}
+		c.took = processorTime() - start
+		runtime.ReadMemStats(&after)
+	}()
+	<-done
+	c.allocated = int(after.TotalAlloc - before.TotalAlloc)
+	c.stack = int(after.StackInuse) - int(before.StackInuse)
+	return c
 }

@@ -32,7 +32,21 @@ func TestProblem(t *testing.T) {
 			sink = make([]byte, 2*defaultMemory*len(text))
 			return nil
 		}},
-		{"a long error", "the error for", func(text string) error { return errors.New(strings.Repeat(text, 3)) }},
+		{"a deep stack", "of stack", func(text string) error {
+			var deep func(n int) int
+			deep = func(n int) int {
+				var room [1 << 10]byte
+				if room[n%len(room)] = byte(n); n > 0 {
+					return deep(n-1) + int(room[n%len(room)])
+				}
+				return 0
+			}
+			if deep(len(text)) < 0 {
+				return errors.New("it cannot be")
+			}
+			return nil
+		}},
+		{"a long error", "the error for", func(text string) error { return errors.New(strings.Repeat(text, 5)) }},
 		{"quadratic", "take", func(text string) error {
 			n := 0
 			for range len(text) {

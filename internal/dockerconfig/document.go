@@ -33,6 +33,9 @@ type Document struct {
 	root    object
 	changed bool
 	before  []byte
+
+	// sections are those of its objects that were asked for, by their keys.
+	sections map[string]*section
 }
 
 // An object is a JSON object whose members keep their order and text.
@@ -181,6 +184,10 @@ func (d *Document) Bytes() []byte {
 	if !d.changed {
 		return d.before
 	}
+	if s := d.section(keyAuths); s.changed {
+		d.root.set(keyAuths, s.members.String(), true)
+		s.changed = false
+	}
 	var b bytes.Buffer
 	if err := json.Indent(&b, []byte(d.root.String()), "", "\t"); err != nil {
 		panic(fmt.Sprintf("%s: an edit made invalid JSON: %s", d.shown, err)) // its parts were all read as valid JSON
@@ -217,13 +224,42 @@ func (d *Document) RemoveStore() {
 	}
 }
 
-func (d *Document) helpers() object {
-	i := d.root.index(keyHelpers, true)
-	if i < 0 {
+// A section is one of the objects in the document that may have thousands of members.
+type section struct {
+	members object
+	at      map[string]int // key → its place in members
+	changed bool           // and not yet written into the document
+}
+
+// section returns the object at a key; it is empty where there is none.
+func (d *Document) section(key string) *section {
+	if s := d.sections[key]; s != nil {
+		return s
+	}
+	s := &section{at: map[string]int{}}
+	if i := d.root.index(key, true); i >= 0 {
+		s.members = members(d.root[i].value)
+	}
+	for i, m := range slices.Backward(s.members) {
+		s.at[m.key] = i
+	}
+	if d.sections == nil {
+		d.sections = map[string]*section{}
+	}
+	d.sections[key] = s
+	return s
+}
+
+// get returns a member, for its value to be read or changed; nil where there is none.
+func (s *section) get(key string) *member {
+	i, ok := s.at[key]
+	if !ok {
 		return nil
 	}
-	return members(d.root[i].value)
+	return &s.members[i]
 }
+
+func (d *Document) helpers() object { return slices.Clone(d.section(keyHelpers).members) }
 
 // setHelpers writes the registries' own stores. Docker has no key for none of them.
 func (d *Document) setHelpers(all object) {
@@ -233,14 +269,14 @@ func (d *Document) setHelpers(all object) {
 		d.root.set(keyHelpers, all.String(), true)
 	}
 	d.changed = true
+	delete(d.sections, keyHelpers)
 }
 
 // Helper returns the credential store of one registry, which docker takes from the key that is equal to the registry's name.
 // ok is false where it has none of its own; the name "" means that not even the one of credsStore serves it.
 func (d *Document) Helper(registry string) (name string, ok bool) {
-	all := d.helpers()
-	if i := all.index(registry, false); i >= 0 {
-		return gjson.Parse(all[i].value).String(), true
+	if m := d.section(keyHelpers).get(registry); m != nil {
+		return gjson.Parse(m.value).String(), true
 	}
 	return "", false
 }

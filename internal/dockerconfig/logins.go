@@ -40,18 +40,10 @@ type authEntry struct {
 	IdentityToken string `json:"identitytoken"`
 }
 
-func (d *Document) auths() object {
-	i := d.root.index(keyAuths, true)
-	if i < 0 {
-		return nil
-	}
-	return members(d.root[i].value)
-}
-
 // PlainServers returns the servers whose logins stand in plain text, in the file's order.
 func (d *Document) PlainServers() []string {
 	var servers []string
-	for _, m := range d.auths() {
+	for _, m := range d.section(keyAuths).members {
 		var e authEntry
 		if json.Unmarshal([]byte(m.value), &e) == nil && (e.Auth != "" || e.Password != "" || e.IdentityToken != "") {
 			servers = append(servers, m.key)
@@ -62,13 +54,12 @@ func (d *Document) PlainServers() []string {
 
 // Login returns a server's login. The error does not quote it.
 func (d *Document) Login(server string) (Login, error) {
-	all := d.auths()
-	i := all.index(server, false)
-	if i < 0 {
+	m := d.section(keyAuths).get(server)
+	if m == nil {
 		return Login{}, helpers.NotFoundf("%s has no login for %s", d.shown, server)
 	}
 	var e authEntry
-	if err := json.Unmarshal([]byte(all[i].value), &e); err != nil {
+	if err := json.Unmarshal([]byte(m.value), &e); err != nil {
 		return Login{}, fmt.Errorf("%s: the login for %s is not an object", d.shown, server)
 	}
 	if e.Auth != "" {
@@ -94,19 +85,18 @@ func (d *Document) Login(server string) (Login, error) {
 
 // ClearLogin takes a server's login out of the file. Its entry stays, as docker has it for a login that lives in a store: {}.
 func (d *Document) ClearLogin(server string) {
-	all := d.auths()
-	i := all.index(server, false)
-	if i < 0 {
+	auths := d.section(keyAuths)
+	m := auths.get(server)
+	if m == nil {
 		return
 	}
-	entry := members(all[i].value)
+	entry := members(m.value)
 	kept := slices.DeleteFunc(slices.Clone(entry), func(m member) bool { return isLoginKey(m.key) })
 	if len(kept) == len(entry) {
 		return
 	}
-	all[i].value = kept.String()
-	d.root.set(keyAuths, all.String(), true)
-	d.changed = true
+	m.value = kept.String()
+	auths.changed, d.changed = true, true
 }
 
 // ServedBy returns the credential store that docker asks for a server's login: the registry's own, else that of credsStore.

@@ -69,11 +69,12 @@ func Bazel(ctx context.Context, b Build) []Finding {
 		f.fail(Broken, err, "")
 	}
 	var all []assignment
+	programs := map[string]program{}
 	wait, waitPlace := bazelTimeout, ""
 	for i := range rc.Lines {
 		if l := &rc.Lines[i]; isAbout(l.Command) || isAbout(l.Config) || slices.ContainsFunc(l.Args, isAbout) {
 			before := len(f)
-			f.line(b, workspace, l, rc.Place(l), &all, &wait, &waitPlace)
+			f.line(b, workspace, l, rc.Place(l), programs, &all, &wait, &waitPlace)
 			f[before:].conditional(l.Config)
 		}
 	}
@@ -111,7 +112,7 @@ func isWorkspace(dir string) bool {
 }
 
 // line checks one line, and adds what it assigns.
-func (f *findings) line(b Build, workspace string, l *bazelrc.Line, place string, all *[]assignment, wait *time.Duration, waitPlace *string) {
+func (f *findings) line(b Build, workspace string, l *bazelrc.Line, place string, programs map[string]program, all *[]assignment, wait *time.Duration, waitPlace *string) {
 	if l.Unclosed {
 		f.warn(fmt.Sprintf("%s: a quote is not closed: Bazel takes the rest of the line as one word, and does not say so", place), "close it, or remove it")
 	}
@@ -152,7 +153,7 @@ func (f *findings) line(b Build, workspace string, l *bazelrc.Line, place string
 				f.broken(fmt.Sprintf("%s: what stands behind the space is not part of the path: Bazel reads %s and then another word", place, redact.Quote(value, 120)), "put the whole option into quotes")
 				continue
 			}
-			if a, ok := f.assign(b.Env, workspace, b.Executable, l, place, value); ok {
+			if a, ok := f.assign(b.Env, workspace, b.Executable, l, place, value, programs); ok {
 				*all = append(*all, a)
 			}
 		case flagTimeout:
@@ -192,8 +193,15 @@ func bazelDuration(text string) (time.Duration, bool) {
 	return time.Duration(n) * unit, ok && err == nil
 }
 
-// assign checks the value of one --credential_helper. ok is false where Bazel refuses it.
-func (f *findings) assign(e *env.Env, workspace, executable string, l *bazelrc.Line, place, value string) (a assignment, ok bool) {
+// A program is what the name of a program in .bazelrc leads to.
+type program struct {
+	path, problem, fix string
+	ours               bool
+	what               string // it is, where it is not this very file
+}
+
+// assign checks the value of one --credential_helper. ok is false where Bazel refuses it. programs are those that were looked at before.
+func (f *findings) assign(e *env.Env, workspace, executable string, l *bazelrc.Line, place, value string, programs map[string]program) (a assignment, ok bool) {
 	a = assignment{Helper: bazelrc.Value{Text: value, Line: l}.Helper(), place: place}
 	if strings.Contains(value, "=") {
 		if problem, fix := badScope(a.Scope); problem != "" {
@@ -217,23 +225,26 @@ func (f *findings) assign(e *env.Env, workspace, executable string, l *bazelrc.L
 		f.broken(place+": no program is named: Bazel refuses the line", "write --"+flagHelper+"=HOST="+programName)
 		return a, false
 	}
-	path, problem, fix := bazelProgram(e, workspace, a.Program)
-	if problem != "" {
-		f.broken(fmt.Sprintf("%s: the program %s %s", place, shown, problem), fix)
+	p, looked := programs[a.Program]
+	if !looked {
+		p.path, p.problem, p.fix = bazelProgram(e, workspace, a.Program)
+		if p.problem == "" && !sameFile(p.path, executable) {
+			p.what, p.ours = identify(p.path, executable)
+		}
+		programs[a.Program] = p
+	}
+	if p.problem != "" {
+		f.broken(fmt.Sprintf("%s: the program %s %s", place, shown, p.problem), p.fix)
 		return a, false
 	}
-	a.path, a.ours = path, sameFile(path, executable)
-	if !a.ours {
-		what, same := identify(path, executable)
-		switch {
-		case same:
-			a.ours = true
-		case strings.HasPrefix(what, "another"):
-			f.note(fmt.Sprintf("%s: %s is asked for %s: %s", place, shown, a.shownScope(), what), "nothing that is checked here says what it answers")
-		default:
-			a.ours = true
-			f.note(fmt.Sprintf("%s: %s is another build of this program (%s)", place, shown, what), "run the doctor of that one: "+e.Display(path)+" doctor")
-		}
+	a.path, a.ours = p.path, true
+	switch {
+	case p.ours, p.what == "":
+	case strings.HasPrefix(p.what, "another"):
+		a.ours = false
+		f.note(fmt.Sprintf("%s: %s is asked for %s: %s", place, shown, a.shownScope(), p.what), "nothing that is checked here says what it answers")
+	default:
+		f.note(fmt.Sprintf("%s: %s is another build of this program (%s)", place, shown, p.what), "run the doctor of that one: "+e.Display(p.path)+" doctor")
 	}
 	return a, true
 }
@@ -312,26 +323,33 @@ func asPath(e *env.Env, program, path string) string {
 
 // commands reports lines that are not for all commands.
 func (f *findings) commands(all []assignment) {
+	always := map[string]bool{}           // scopes that every build has
+	named := map[string]map[string]bool{} // scope → commands that have it, without a --config
+	every := map[string]bool{}            // scopes that every command has
+	for _, a := range all {
+		always[a.Scope] = always[a.Scope] || a.Always()
+		if a.Line.Config != "" {
+			continue
+		}
+		every[a.Scope] = every[a.Scope] || bazelrc.EveryCommand(a.Line.Command)
+		if named[a.Scope] == nil {
+			named[a.Scope] = map[string]bool{}
+		}
+		named[a.Scope][a.Line.Command] = true
+	}
 	for _, a := range all {
 		if a.Line.Config != "" || bazelrc.EveryCommand(a.Line.Command) {
 			continue
 		}
 		if a.Line.Command != "build" {
 			// Several lines that together are for what build is not.
-			if !slices.ContainsFunc(all, func(b assignment) bool { return b.Always() && b.Scope == a.Scope }) {
+			if !always[a.Scope] {
 				f.warn(fmt.Sprintf("%s is for bazel %s alone: builds do not ask for %s", a.place, a.Line.Command, a.shownScope()), "write common in the place of "+a.Line.Command)
 			}
 			continue
 		}
-		var without []string
-		for _, command := range []string{"fetch", "query", "mod"} {
-			if !slices.ContainsFunc(all, func(b assignment) bool {
-				return b.Line.Config == "" && b.Scope == a.Scope && (b.Line.Command == command || bazelrc.EveryCommand(b.Line.Command))
-			}) {
-				without = append(without, command)
-			}
-		}
-		if len(without) > 0 {
+		whole := every[a.Scope] || named[a.Scope]["fetch"] && named[a.Scope]["query"] && named[a.Scope]["mod"]
+		if !whole {
 			f.warn(fmt.Sprintf("%s is for bazel build and what goes with it: query, mod and (before Bazel 7.1) fetch download without a login from %s", a.place, a.shownScope()),
 				"write common in the place of build")
 		}
@@ -340,15 +358,25 @@ func (f *findings) commands(all []assignment) {
 
 // duplicates reports hosts with two helpers: Bazel takes the last.
 func (f *findings) duplicates(all []assignment) {
-	for i, a := range all {
-		if !a.Always() {
+	// next has for each line the first one behind it that names another program for the same scope.
+	next := make([]int, len(all))
+	behind := map[string]int{}
+	for i := len(all) - 1; i >= 0; i-- {
+		if !all[i].Always() {
 			continue
 		}
-		for _, b := range all[i+1:] {
-			if b.Always() && b.Scope == a.Scope && b.path != a.path {
-				f.warn(fmt.Sprintf("%s and %s name two programs for %s: Bazel asks the one of the latter, %s", a.place, b.place, a.shownScope(), redact.Quote(b.Program, 120)), "remove one of the lines")
-				break
+		if b, ok := behind[all[i].Scope]; ok {
+			if next[i] = b; all[b].path == all[i].path {
+				next[i] = next[b]
 			}
 		}
+		behind[all[i].Scope] = i
+	}
+	for i, a := range all {
+		if next[i] == 0 { // the first line is behind none
+			continue
+		}
+		b := all[next[i]]
+		f.warn(fmt.Sprintf("%s and %s name two programs for %s: Bazel asks the one of the latter, %s", a.place, b.place, a.shownScope(), redact.Quote(b.Program, 120)), "remove one of the lines")
 	}
 }

@@ -3,7 +3,6 @@ package doctor
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/fe055d52/credential-helper/internal/bazelrc"
@@ -11,16 +10,28 @@ import (
 	"github.com/fe055d52/credential-helper/internal/suggest"
 )
 
-// choose returns what Bazel asks for a host: the one for the host itself, else for the nearest domain, else for all; the last of several.
-// For a pattern "*.DOMAIN", what serves all of DOMAIN is returned.
-func choose(all []assignment, host string) (chosen assignment, ok bool) {
-	best := 0
+// An index has of many lines, by their scope, the last that Bazel takes.
+type index map[string]assignment
+
+func indexOf(all []assignment) index {
+	x := index{}
 	for _, a := range all {
-		if rank := a.Rank(host); rank > 0 && rank >= best {
-			chosen, best, ok = a, rank, true
+		if a.Scope == "" || bazelrc.ValidScope(a.Scope) {
+			x[a.Scope] = a
 		}
 	}
-	return chosen, ok
+	return x
+}
+
+// choose returns what Bazel asks for a host: the one for the host itself, else for the nearest domain, else for all; the last of several.
+// For a pattern "*.DOMAIN", what serves all of DOMAIN is returned. [bazelrc.Helper.Rank] says the same of one line.
+func (x index) choose(host string) (chosen assignment, ok bool) {
+	for _, scope := range bazelrc.Scopes(host) {
+		if a, ok := x[scope]; ok {
+			return a, true
+		}
+	}
+	return assignment{}, false
 }
 
 // bazelScope turns a rule's pattern into a scope that Bazel takes and that covers it; "" where there is none.
@@ -55,8 +66,10 @@ func (f *findings) coverage(b Build, workspace string, all []assignment) {
 			conditional = append(conditional, a)
 		}
 	}
+	servingIndex, conditionalIndex := indexOf(serving), indexOf(conditional)
 	word := b.word()
 	seen := map[string]bool{}
+	uncovered := 0
 	var covered []string
 	hosts := 0
 	for _, file := range b.Files {
@@ -69,7 +82,7 @@ func (f *findings) coverage(b Build, workspace string, all []assignment) {
 			}
 			seen[scope] = true
 			hosts++
-			if a, ok := choose(serving, scope); ok {
+			if a, ok := servingIndex.choose(scope); ok {
 				if a.ours {
 					covered = append(covered, scope)
 				} else {
@@ -78,10 +91,12 @@ func (f *findings) coverage(b Build, workspace string, all []assignment) {
 				continue
 			}
 			text := fmt.Sprintf("Bazel does not ask for %s, which the rule at %s is for: no --%s covers it", scope, b.Env.Display(r.Place), flagHelper)
-			if a, ok := choose(conditional, scope); ok {
+			if a, ok := conditionalIndex.choose(scope); ok {
 				text += fmt.Sprintf(" without --config=%s (%s)", a.Line.Config, a.place)
-			} else if near := nearMiss(serving, scope); near != "" {
-				text += fmt.Sprintf(" (%s does not)", near)
+			} else if uncovered++; uncovered <= maxFindings { // more are not told
+				if near := nearMiss(serving, scope); near != "" {
+					text += fmt.Sprintf(" (%s does not)", near)
+				}
 			}
 			fix := fmt.Sprintf("add to %s: %s", b.Env.Display(filepath.Join(workspace, ".bazelrc")), bazelrc.HelperLine(scope, word))
 			if own {
@@ -103,13 +118,18 @@ func (f *findings) coverage(b Build, workspace string, all []assignment) {
 
 func scopes(all []assignment) string {
 	var list []string
+	seen := map[string]bool{}
 	for _, a := range all {
-		if s := a.shownScope(); !slices.Contains(list, s) {
+		if s := a.shownScope(); !seen[s] {
+			seen[s] = true
 			list = append(list, s)
 		}
 	}
 	return strings.Join(list, ", ")
 }
+
+// maxNear is with how many scopes a host is compared letter by letter.
+const maxNear = 500
 
 // nearMiss returns a scope that looks as if it covered a host: of another spelling, or of one host below a domain.
 func nearMiss(all []assignment, scope string) string {
@@ -118,7 +138,9 @@ func nearMiss(all []assignment, scope string) string {
 		if strings.HasSuffix(a.Scope, "."+strings.TrimPrefix(scope, "*.")) {
 			return a.Scope
 		}
-		names = append(names, a.Scope)
+		if len(names) < maxNear {
+			names = append(names, a.Scope)
+		}
 	}
 	near, _ := suggest.Nearest(scope, names)
 	return near

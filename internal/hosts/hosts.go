@@ -6,6 +6,7 @@ package hosts
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -234,7 +235,7 @@ func (f *finder) toolLines(tool toolFile, shown string, data []byte) {
 // docker takes the registries that Docker knows a login for.
 func (f *finder) docker() {
 	file, err := dockerconfig.Read(f.env)
-	if err != nil || len(file.Data) == 0 || !gjson.ValidBytes(file.Data) {
+	if err != nil || len(file.Data) == 0 || !json.Valid(file.Data) {
 		return
 	}
 	for _, section := range []string{"auths", "credHelpers"} {

@@ -350,7 +350,7 @@ func (o *Object) Objects(key string, visit func(i int, o *Object)) {
 		}
 		o.d.visit(e, func(o *Object) { visit(i, o) })
 		i++
-		return true
+		return o.d.err == nil
 	})
 }
 
