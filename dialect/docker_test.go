@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/fe055d52/credential-helper/internal/redact"
 )
@@ -112,4 +113,31 @@ func TestDockerMessages(t *testing.T) {
 			t.Errorf("%q is not the protocol's %q", err, want)
 		}
 	}
+}
+
+// FuzzReadDockerServer holds that the name of a server is a part of what was sent, on one line, and that the same name comes of what `store` is sent.
+func FuzzReadDockerServer(f *testing.F) {
+	f.Add("https://index.docker.io/v1/\n")
+	f.Add("a.test\r\n\r\n")
+	f.Add(" a.test ")
+	f.Add("a\x00b")
+	f.Fuzz(func(t *testing.T, in string) {
+		server, err := ReadDockerServer(strings.NewReader(in))
+		if err != nil {
+			if len(err.Error()) > 200 {
+				t.Errorf("an error of %d bytes", len(err.Error()))
+			}
+			return
+		}
+		if server == "" || strings.TrimSpace(server) != server || !strings.Contains(in, server) || strings.ContainsAny(server, "\r\n\x00\x1b") {
+			t.Errorf("%q names %q", in, server)
+		}
+		request, err := json.Marshal(map[string]string{"ServerURL": server, "Username": "u", "Secret": "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if login, err := ReadDockerLogin(bytes.NewReader(request)); utf8.ValidString(server) && (err != nil || login.Server != server) {
+			t.Errorf("%q is stored as %q, %v", server, login.Server, err)
+		}
+	})
 }

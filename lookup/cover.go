@@ -89,7 +89,7 @@ func nearest[T any](things []T, u *url.URL, urlOf func(T) (at *url.URL, ok bool)
 // withoutUser returns the URL of a site as it is shown: without user info, which may be a login, and without its query.
 func withoutUser(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil || u.Opaque != "" {
+	if err != nil || u.Opaque != "" || u.Host == "" {
 		return raw[strings.LastIndexByte(raw, '@')+1:]
 	}
 	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""

@@ -57,7 +57,7 @@ func splitKey(key string) (registry, repository string) {
 	case isURL && ascii.EqualFold(scheme, "http"):
 		host = strings.TrimSuffix(host, ":80")
 		path = ""
-	case isURL && ascii.EqualFold(scheme, "https"), path == "v1/", path == "v2/":
+	case isURL && ascii.EqualFold(scheme, "https"), !isURL && (path == "v1/" || path == "v2/"):
 		path = ""
 	case isURL:
 		return "", ""

@@ -199,8 +199,14 @@ func FuzzParseKey(f *testing.F) {
 		if took := time.Since(start); took > 2*time.Second {
 			t.Errorf("it took %s", took)
 		}
-		if err != nil && len(text) > 24 && strings.Contains(err.Error(), text) {
-			t.Errorf("the error quotes the text: %s", err)
+		if err == nil {
+			return
+		}
+		// What an error says on its own account is in none of its longer words the key's.
+		for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r < '+' || r > 'z' }) {
+			if len(word) >= 24 && !strings.Contains(word, "-----") && strings.Contains(err.Error(), word) {
+				t.Errorf("the error quotes %q: %s", word, err)
+			}
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -246,10 +247,29 @@ func TestReadTwice(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add("build --a='b c' \\\n --d # e\n")
+	f.Add("common:x \"\" 'a\\'b'\r\n--c")
 	f.Fuzz(func(t *testing.T, text string) {
+		last := 0
 		for _, l := range Parse("", []byte(text)) {
-			if l.Number < 1 || l.Number > strings.Count(text, "\n")+1 {
-				t.Errorf("line %d of %q", l.Number, text)
+			if l.Number <= last || l.Number > strings.Count(text, "\n")+1 {
+				t.Errorf("line %d of %q, behind %d", l.Number, text, last)
+			}
+			last = l.Number
+			words := slices.Clone(l.Args)
+			if l.Command != "" || l.Config != "" {
+				words = slices.Insert(words, 0, strings.TrimSuffix(l.Command+":"+l.Config, ":"))
+			}
+			var quoted strings.Builder
+			for _, word := range words {
+				// The first word is a command where no hyphen begins it: one that is empty, or ends with a colon, has no other spelling.
+				if word == "" || strings.ContainsAny(word, "\n\r") || strings.HasSuffix(words[0], ":") {
+					return
+				}
+				quoted.WriteString(`"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `" `)
+			}
+			again := Parse("", []byte(quoted.String()))
+			if len(words) > 0 && (len(again) != 1 || again[0].Command != l.Command || again[0].Config != l.Config || !slices.Equal(again[0].Args, l.Args)) {
+				t.Errorf("%q has %+v, which is read again as %+v", text, l, again)
 			}
 		}
 	})

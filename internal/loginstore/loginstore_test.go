@@ -429,3 +429,23 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseHead holds that a head is one that is written, and of a number of pieces that there may be: it says how many entries are read.
+func FuzzParseHead(f *testing.F) {
+	f.Add(`{"version":1,"slot":"a","pieces":2,"sha256":""}`)
+	f.Add(`{"version":1,"slot":"a","pieces":601,"sha256":""}`)
+	f.Add(`{"version":1,"slot":"a","pieces":2,"sha256":"","x":1}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		h, ok := parseHead(text)
+		if !ok {
+			return
+		}
+		again, err := json.Marshal(h)
+		if err != nil || string(again) != text || h.Pieces < 1 || h.Pieces > maxPieces {
+			t.Errorf("%q is %+v", text, h)
+		}
+		if _, err := decode(text); err == nil {
+			t.Errorf("%q is a head, and a login", text)
+		}
+	})
+}
