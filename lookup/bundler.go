@@ -103,13 +103,11 @@ func userInfo(value string) (Values, error) {
 }
 
 // bundlerKeys returns the names of the settings that have the login for u, the closest first: those for a URL and, with the host alone, the last.
-// It has none for a host of which another has the same name: an underscore beside a dot or a dash cannot be told from either.
+// It has none for a host of which another has the same name, and none for a path of which another has.
 func bundlerKeys(u *url.URL) []string {
 	host := u.Hostname()
-	for i := 1; i < len(host); i++ {
-		if a, b := host[i-1], host[i]; strings.IndexByte("_.-", a) >= 0 && strings.IndexByte("_.-", b) >= 0 && (a != '-' || b != '-') {
-			return nil
-		}
+	if bundlerAmbiguous(host) {
+		return nil
 	}
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]" // as Ruby has an IPv6 address
@@ -118,10 +116,23 @@ func bundlerKeys(u *url.URL) []string {
 	if u.Scheme == "https" || u.Scheme == "http" {
 		path := segments(u)
 		for n := min(len(path), maxBundlerPath); n >= 0; n-- {
+			if bundlerAmbiguous(strings.Join(path[:n], "/")) {
+				continue
+			}
 			keys = append(keys, bundlerKey(strings.TrimSuffix(u.Scheme+"://"+u.Host+"/"+strings.Join(path[:n], "/"), "/")+"/"))
 		}
 	}
 	return append(keys, bundlerKey(host))
+}
+
+// bundlerAmbiguous reports whether something else has the same name in Bundler's settings: an underscore beside a dot or a dash cannot be told from either.
+func bundlerAmbiguous(name string) bool {
+	for i := 1; i < len(name); i++ {
+		if a, b := name[i-1], name[i]; strings.IndexByte("_.-", a) >= 0 && strings.IndexByte("_.-", b) >= 0 && (a != '-' || b != '-') {
+			return true
+		}
+	}
+	return false
 }
 
 // byPath reports whether there is a setting for a part of u's server, or there may be one.

@@ -57,6 +57,9 @@ func TestBundler(t *testing.T) {
 
 		{"a URL", map[string]string{global: "BUNDLE_HTTPS://GEMS__ACME__TEST/: " + login}, nil, url, both},
 		{"a URL without its slash", map[string]string{global: "BUNDLE_HTTPS://GEMS__ACME__TEST: " + login}, nil, url, both},
+		{"a path with a dash", map[string]string{global: "BUNDLE_HTTPS://GEMS__ACME__TEST/ORG___A/: " + login}, nil, "https://gems.acme.test/org-a/gems/x-1.0.gem", both},
+		{"another path that is written so", map[string]string{global: "BUNDLE_HTTPS://GEMS__ACME__TEST/ORG___A/: " + login}, nil, "https://gems.acme.test/org___a/gems/x-1.0.gem", none},
+		{"a third path that is written so", map[string]string{global: "BUNDLE_HTTPS://GEMS__ACME__TEST/ORG___A/: " + login}, nil, "https://gems.acme.test/org_.a/gems/x-1.0.gem", none},
 		{"a URL with a path", map[string]string{global: "BUNDLE_HTTPS://GEMS__ACME__TEST/PRIVATE/: " + login}, nil, url, both},
 		{"a URL in a variable", nil, map[string]string{"BUNDLE_HTTPS://GEMS__ACME__TEST/PRIVATE/": "bob:" + canary}, url, both},
 		{"a URL before a host", map[string]string{global: "BUNDLE_HTTPS://GEMS__ACME__TEST/: " + login, local: "BUNDLE_GEMS__ACME__TEST: \"eve:x\"\n"}, nil, url, both},

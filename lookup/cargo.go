@@ -92,8 +92,12 @@ func (c cargo) find(settings *cargoSettings, u *url.URL) (Values, error) {
 	case c.registry == cratesIO:
 		return nil, helpers.NotFoundf("the token of crates.io does not go to %s", origin)
 	case c.registry != "":
-		if at, ok := c.index(settings, c.registry); ok && !sameServer(at, u) {
+		at, ok := c.index(settings, c.registry)
+		switch {
+		case ok && !sameServer(at, u):
 			return nil, helpers.NotFoundf("cargo's registry %q is at %s, not at %s", c.registry, helpers.Origin(at), origin)
+		case !ok && isWeb(c.indexText(settings, c.registry)):
+			return nil, helpers.NotFoundf("cargo's registry %q has an index whose URL does not parse, so that nobody knows whether it is at %s", c.registry, origin)
 		}
 		return c.token(settings, c.registry)
 	}
@@ -177,14 +181,25 @@ func (c cargo) index(settings *cargoSettings, name string) (at *url.URL, ok bool
 	}
 	r := settings.registry(name)
 	if !r.located {
-		index := c.Env.Var(cargoVariable(name, "INDEX"))
-		if index == "" {
-			index = r.Index
-		}
-		r.at, _, _ = parseServer(strings.TrimPrefix(index, "sparse+"))
+		r.at, _, _ = parseServer(c.indexText(settings, name))
 		r.located = true
 	}
 	return r.at, r.at != nil
+}
+
+// indexText returns the URL of a registry's index as it is written.
+func (c cargo) indexText(settings *cargoSettings, name string) string {
+	index := c.Env.Var(cargoVariable(name, "INDEX"))
+	if index == "" {
+		index = settings.registry(name).Index
+	}
+	return strings.TrimPrefix(index, "sparse+")
+}
+
+// isWeb reports whether a URL is one of http or https, also where it does not parse.
+func isWeb(raw string) bool {
+	scheme, _, ok := strings.Cut(strings.TrimSpace(raw), "://")
+	return ok && (ascii.EqualFold(scheme, "https") || ascii.EqualFold(scheme, "http"))
 }
 
 // token returns the token of a registry, by the rules of cargo's credential providers.
