@@ -290,7 +290,7 @@ func (f *faultRun) calm(ctx context.Context) {
 	harm := f.phase
 	f.phase = phase{name: f.name, file: f.file}
 	for range 2 {
-		if f.one() > 3*time.Second {
+		if f.one() > 5*time.Second { // it would wait longer for who holds a lock
 			f.out.bad = append(f.out.bad, "a get after all that is slow")
 		}
 	}
@@ -305,7 +305,7 @@ func (f *faultRun) calm(ctx context.Context) {
 
 // endAgents ends the agent as a user would.
 func (f *faultRun) endAgents(ctx context.Context) {
-	for deadline := time.Now().Add(6 * time.Second); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
 		if len(processesOf(f.program)) == 0 {
 			return
 		}
