@@ -41,9 +41,7 @@ func choose(inputs []input, always []int) []input {
 			left = append(left, in)
 		}
 	}
-	slices.SortFunc(left, func(a, b input) int {
-		return cmp.Or(cmp.Compare(len(a.data), len(b.data)), cmp.Compare(a.name, b.name))
-	})
+	slices.SortFunc(left, byLength)
 	var chosen []input
 	for len(chosen) < room {
 		best, most := -1, 0
@@ -67,4 +65,9 @@ func choose(inputs []input, always []int) []input {
 		chosen = append(chosen, left[best])
 	}
 	return chosen
+}
+
+// byLength compares inputs by their lengths, and those as long by their names.
+func byLength(a, b input) int {
+	return cmp.Or(cmp.Compare(len(a.data), len(b.data)), cmp.Compare(a.name, b.name))
 }

@@ -125,3 +125,17 @@ func put(t *testing.T, dir, name, text string) {
 		t.Fatal(err)
 	}
 }
+
+func TestSample(t *testing.T) {
+	var inputs []input
+	for i := range 1000 {
+		inputs = append(inputs, input{name: strconv.Itoa(i), data: make([]byte, 1000-i), committed: i == 3})
+	}
+	got := sample(inputs)
+	if len(got) != maxTried+1 || got[0].name != "3" || len(got[1].data) != 1 || len(got[maxTried].data) < 990 {
+		t.Errorf("%d inputs: %q", len(got), names(got))
+	}
+	if few := sample(inputs[:maxTried]); len(few) != maxTried {
+		t.Errorf("%d inputs of %d", len(few), maxTried)
+	}
+}

@@ -108,7 +108,24 @@ func inputsOf(t target, cache string, local []string) ([]input, error) {
 			}
 		}
 	}
-	return inputs, nil
+	return sample(inputs), nil
+}
+
+// maxTried is how many inputs out of the cache are run: each takes a process.
+const maxTried = 200
+
+// sample returns the inputs that are committed, and of many others some of all lengths.
+func sample(inputs []input) []input {
+	others := slices.DeleteFunc(slices.Clone(inputs), func(in input) bool { return in.committed })
+	if len(others) <= maxTried {
+		return inputs
+	}
+	slices.SortFunc(others, byLength)
+	kept := slices.DeleteFunc(inputs, func(in input) bool { return !in.committed })
+	for i := range maxTried {
+		kept = append(kept, others[i*len(others)/maxTried])
+	}
+	return kept
 }
 
 // inputName is the name that Go gives a file with an input.
