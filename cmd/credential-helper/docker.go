@@ -234,7 +234,7 @@ func (a *app) dockerCredential(ctx context.Context, server string) (helpers.Cred
 }
 
 // dockerURL returns the URL that stands for a server as Docker's clients spell it: a host, a host and a repository, or a URL.
-// It is that of an endpoint which needs the login: the registry's login check, or the repository's list of tags.
+// One whose path is percent-encoded is refused. It is that of an endpoint which needs the login: the registry's login check, or the repository's list of tags.
 func dockerURL(server string) (*url.URL, error) {
 	spelled := server
 	if !strings.Contains(spelled, "://") {
@@ -245,6 +245,9 @@ func dockerURL(server string) (*url.URL, error) {
 		return nil, err
 	}
 	u := *req.URL
+	if strings.Contains(u.EscapedPath(), "%") { // decoded, it would be another repository than the one that was asked for
+		return nil, errors.New("the server's path is percent-encoded, and no repository's name has a character that needs to be")
+	}
 	repository := strings.Trim(u.Path, "/")
 	u.Path, u.RawPath, u.RawQuery = "/v2/", "", ""
 	if repository != "" && repository != "v1" && repository != "v2" {
