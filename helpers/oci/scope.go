@@ -69,7 +69,7 @@ func parseTarget(u *url.URL) (t target, ok bool) {
 		return target{}, false
 	}
 	name, upload, ok := splitRepository(rest)
-	if !ok || !validRepository(name) {
+	if !ok || !validRepository(name) || !sameDecoded(rest, name, upload) {
 		return target{}, false
 	}
 	t = target{kind: repository, repository: name, scopes: []string{"repository:" + name + ":pull"}}
@@ -113,6 +113,22 @@ func splitRepository(rest string) (name string, upload, ok bool) {
 		return rest[:i], true, true
 	}
 	return "", false, false
+}
+
+// sameDecoded reports whether a path below /v2/ is of the same repository to a registry that decodes it before it looks for the endpoint, once or more often:
+// many routers do.
+func sameDecoded(rest, name string, upload bool) bool {
+	for strings.Contains(rest, "%") {
+		plain, err := url.PathUnescape(rest)
+		if err != nil {
+			return false
+		}
+		if decoded, isUpload, ok := splitRepository(plain); !ok || decoded != name || isUpload != upload {
+			return false
+		}
+		rest = plain
+	}
+	return true
 }
 
 // validRepository accepts a repository's name: components of letters, digits, ".", "_" and "-". The distribution spec wants lower case;

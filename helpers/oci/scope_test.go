@@ -2,6 +2,7 @@ package oci
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -89,6 +90,12 @@ func TestScope(t *testing.T) {
 		{"https://r.test/v2/a%2Fb/manifests/latest", "", false},
 		{"https://r.test/v2/%61/manifests/latest", "", false},
 		{"https://r.test/v2/caf%C3%A9/manifests/latest", "", false},
+		{"https://r.test/v2/a/manifests/b%2Fmanifests%2Fv1", "", false},
+		{"https://r.test/v2/a/manifests/b%252Fmanifests%252Fv1", "", false},
+		{"https://r.test/v2/a/blobs/b%2Ftags%2Flist", "", false},
+		{"https://r.test/v2/a/blobs/uploads/b%2Fblobs%2Fuploads%2Fc", "", false},
+		{"https://r.test/v2/a/manifests/%25zz", "", false},
+		{"https://r.test/v2/a/blobs/uploads/b%2Fc", "https://r.test repository:a:pull,push", true},
 		{"https://r.test/v2/a/blobs/uploads/?mount=x&from=b:push", "", false},
 		{"https://r.test/v2/a/blobs/uploads/?mount=x&from=b%20c", "", false},
 		{"https://r.test/v2/a/blobs/uploads/?mount=x&from=../b", "", false},
@@ -119,11 +126,32 @@ func TestRegistryURL(t *testing.T) {
 	}
 }
 
-// FuzzScope holds that a scope names the URL's own host and repository and no other, and cannot be broken out of.
+// endpoint takes a repository's name out of a path as a registry's router does: the longest name that leaves an endpoint behind it.
+var endpoint = regexp.MustCompile(`^/v2/(.+)/(?:manifests/[^/]+|blobs/[^/]+|referrers/[^/]+|tags/list|blobs/uploads(?:/.*)?)$`)
+
+// seen returns the repository that a server sees in a URL which decodes the path n times, and takes slashes in a row for one; "" where it sees none.
+func seen(u *url.URL, n int) string {
+	path := u.EscapedPath()
+	for range n {
+		if plain, err := url.PathUnescape(path); err == nil {
+			path = plain
+		}
+	}
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	if m := endpoint.FindStringSubmatch(path); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// FuzzScope holds that a scope names the URL's own host and repository and no other, however often the server decodes the path, and cannot be broken out of.
 func FuzzScope(f *testing.F) {
 	for _, seed := range []string{
 		"https://r.test/v2/a/b/manifests/latest", "https://docker.io/v2/a/blobs/uploads/?mount=x&from=b", "https://r.test/v2/_catalog",
 		"https://r.test/", "https://r.test/v2/a%2fb/tags/list", "http://[::1]:5000/v2/blobs/uploads/blobs/uploads/x", "https://r.test/v2/a%20b:c/manifests/x",
+		"https://r.test/v2/a/blobs/uploads/b/manifests/x", "https://r.test/v2/a/manifests/b%2fmanifests%2fx", "https://r.test/v2/a/blobs/b%252Fblobs%252Fx", "https://r.test/v2/a//b/tags/list", "https://r.test/v2/a/blobs/uploads/x%2Fblobs%2Fuploads%2Fy",
 	} {
 		f.Add(seed)
 	}
@@ -147,6 +175,11 @@ func FuzzScope(f *testing.F) {
 		}
 		if registryName(u) != u.Host && !strings.HasSuffix(u.Host, "docker.io") {
 			t.Errorf("%q: the registry is called %q", raw, registryName(u))
+		}
+		for n := range 4 {
+			if name := seen(u, n); len(parts) > 1 && strings.HasPrefix(parts[1], "repository:") && name != "" && !strings.HasPrefix(parts[1], "repository:"+name+":") {
+				t.Errorf("%q: scope %q, and a server that decodes the path %d times sees %q", raw, scope, n, name)
+			}
 		}
 		for i, part := range parts[1:] {
 			for j := range len(part) {
