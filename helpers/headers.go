@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/redact"
 )
 
@@ -42,7 +43,7 @@ func rememberLogin(username, password string) {
 
 // TokenInPlaceOfUser reports whether a password is so short, or so well known, that the login's secret may be its user name.
 func TokenInPlaceOfUser(password string) bool {
-	return utf8.RuneCountInString(password) < 6 || strings.EqualFold(password, "x-oauth-basic")
+	return utf8.RuneCountInString(password) < 6 || ascii.EqualFold(password, "x-oauth-basic")
 }
 
 // BasicTokenOnly returns the value of an Authorization header with a token in the place of the user name, and no password.
@@ -62,7 +63,7 @@ func CheckHeaderName(name string) error {
 			return fmt.Errorf("the header name %q has the character %q", name, c)
 		}
 	}
-	switch strings.ToLower(name) {
+	switch ascii.Lower(name) {
 	case "host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "keep-alive", "proxy-connection":
 		return fmt.Errorf("the header %q governs the connection and cannot carry a credential", name)
 	}

@@ -3,6 +3,8 @@ package helpers
 import (
 	"net/url"
 	"strings"
+
+	"github.com/fe055d52/credential-helper/internal/ascii"
 )
 
 // signatures are the query parameters, in lower case, that together say: this URL is already signed.
@@ -49,7 +51,7 @@ func Presigned(u *url.URL) bool {
 			key = k
 		}
 		if value != "" {
-			has[strings.ToLower(key)] = true
+			has[ascii.Lower(key)] = true
 		}
 	}
 	if tokenHosts[u.Host] && has["token"] {

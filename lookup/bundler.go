@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
@@ -137,9 +138,9 @@ func bundlerAmbiguous(name string) bool {
 
 // byPath reports whether there is a setting for a part of u's server, or there may be one.
 func (b bundler) byPath(u *url.URL, files ...bundlerSettings) bool {
-	server := strings.ToUpper(bundlerKey(u.Scheme + "://" + u.Host + "/"))
+	server := ascii.Upper(bundlerKey(u.Scheme + "://" + u.Host + "/"))
 	deeper := func(name string) bool {
-		return len(name) > len(server) && strings.EqualFold(name[:len(server)], server)
+		return len(name) > len(server) && ascii.EqualFold(name[:len(server)], server)
 	}
 	for _, file := range files {
 		for key := range file.values {
@@ -159,7 +160,7 @@ func (b bundler) byPath(u *url.URL, files ...bundlerSettings) bool {
 const maxBundlerPath = 16
 
 func bundlerKey(name string) string {
-	return "BUNDLE_" + strings.ToUpper(strings.NewReplacer(".", "__", "-", "___").Replace(name))
+	return "BUNDLE_" + ascii.Upper(strings.NewReplacer(".", "__", "-", "___").Replace(name))
 }
 
 // bundlerSettings are those of one file.
@@ -234,7 +235,7 @@ func (b bundler) file(ctx context.Context, read func(context.Context, string) ([
 	settings := bundlerSettings{shown: shown, values: map[string]ast.Node{}}
 	for key, value := range values {
 		// Bundler mends what people write by hand: a URL without its last slash, and dots and dashes as they are.
-		if lower := strings.ToLower(key); strings.Contains(lower, "http:") || strings.Contains(lower, "https:") {
+		if lower := ascii.Lower(key); strings.Contains(lower, "http:") || strings.Contains(lower, "https:") {
 			key = strings.TrimSuffix(key, "/") + "/"
 		}
 		key = strings.NewReplacer(".", "__", "-", "___").Replace(key)

@@ -245,7 +245,7 @@ func cargoVariable(name, key string) string {
 	if name == cratesIO {
 		return "CARGO_REGISTRY_" + key
 	}
-	return "CARGO_REGISTRIES_" + strings.ToUpper(cratesVariable(name)) + "_" + key
+	return "CARGO_REGISTRIES_" + ascii.Upper(cratesVariable(name)) + "_" + key
 }
 
 // cratesVariable returns a registry's name as variables have it, in lower case.

@@ -124,7 +124,7 @@ func outsideRepositories(e *env.Env, program string) (outside *env.Env, ceiling 
 	copied.Environ = func() []string {
 		return slices.DeleteFunc(slices.Clone(environ()), func(variable string) bool {
 			name, _, _ := strings.Cut(variable, "=")
-			return slices.Contains([]string{"GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE"}, strings.ToUpper(name))
+			return slices.Contains([]string{"GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE"}, ascii.Upper(name))
 		})
 	}
 	return &copied, filepath.Dir(dir)

@@ -15,6 +15,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/filelock"
 	"github.com/fe055d52/credential-helper/internal/httpclient"
 	"github.com/fe055d52/credential-helper/internal/owner"
@@ -29,7 +30,7 @@ import (
 func (j julia) endpoint(u *url.URL, shown string, l juliaLogin) (*url.URL, error) {
 	at, err := owner.ParseEndpoint(l.refreshURL)
 	if err != nil {
-		if !strings.HasPrefix(strings.ToLower(l.refreshURL), "https://") {
+		if !strings.HasPrefix(ascii.Lower(l.refreshURL), "https://") {
 			return nil, nil
 		}
 		return nil, helpers.WithHint(fmt.Errorf(`renewing Julia's login: the "refresh_url" in %s is not usable: %w`, shown, err),

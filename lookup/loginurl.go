@@ -53,7 +53,7 @@ func parseLoginURL(raw string) (l loginURL, web, ok bool) {
 
 // mayBeFor reports whether a URL that does not parse may be meant for u's host. One that does not name it stops no search for another's login.
 func mayBeFor(malformed string, u *url.URL) bool {
-	return strings.Contains(strings.ToLower(malformed), u.Hostname())
+	return strings.Contains(ascii.Lower(malformed), u.Hostname())
 }
 
 // basicLogin returns a login, and the place that it was found in. One whose password is empty is a token in the place of the user name: as a value it would be none, so the header is made here.

@@ -157,7 +157,7 @@ func (n npmrc) variables() map[string]npmOption {
 		}
 		key := name[len(prefix):]
 		if !strings.HasPrefix(key, "//") {
-			key = strings.ToLower(key[:1] + strings.ReplaceAll(key[1:], "_", "-"))
+			key = ascii.Lower(key[:1] + strings.ReplaceAll(key[1:], "_", "-"))
 		}
 		options[key] = npmOption{value: value, where: "$" + name}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
@@ -139,7 +140,7 @@ func closestFeed(feeds []feed, u *url.URL) (*feed, error) {
 // base returns the segments of the path below which the feed's files are sought.
 func (f feed) base() []string {
 	base := segments(f.url)
-	if len(base) > 0 && strings.EqualFold(base[len(base)-1], "index.json") {
+	if len(base) > 0 && ascii.EqualFold(base[len(base)-1], "index.json") {
 		base = base[:len(base)-1]
 	}
 	return base
@@ -209,7 +210,7 @@ func fromVariable(text string) (username, password, types string, ok bool) {
 
 // cutFold is strings.CutPrefix, whatever the case.
 func cutFold(text, prefix string) (rest string, ok bool) {
-	if len(text) < len(prefix) || !strings.EqualFold(text[:len(prefix)], prefix) {
+	if len(text) < len(prefix) || !ascii.EqualFold(text[:len(prefix)], prefix) {
 		return text, false
 	}
 	return text[len(prefix):], true
@@ -221,7 +222,7 @@ func allowsBasic(types string) bool {
 		return true
 	}
 	for t := range strings.SplitSeq(types, ",") {
-		if strings.EqualFold(strings.TrimSpace(t), "basic") {
+		if ascii.EqualFold(strings.TrimSpace(t), "basic") {
 			return true
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/redact"
 )
 
@@ -116,7 +117,7 @@ func nugetSources(files []nugetFile) map[string]nugetItem {
 		if e.name != "add" {
 			return ""
 		}
-		return strings.ToLower(e.attr("key")) // NuGet tells no case apart in these
+		return ascii.Lower(e.attr("key")) // NuGet tells no case apart in these
 	})
 }
 
@@ -184,7 +185,7 @@ func (n nuget) login(e nugetItem, name string) (f feed, types string, err error)
 		if err != nil {
 			return feed{}, "", err
 		}
-		switch strings.ToLower(add.attr("key")) {
+		switch ascii.Lower(add.attr("key")) {
 		case "username":
 			f.username = value
 		case "cleartextpassword":

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/keyring"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
@@ -139,7 +140,7 @@ func sameIndex(a, b string) bool {
 // pesdeToken returns what is sent, and the token in it for those who write it in another way.
 func pesdeToken(value string) Values {
 	token := value
-	if len(value) > len("bearer ") && strings.EqualFold(value[:len("bearer ")], "bearer ") {
+	if len(value) > len("bearer ") && ascii.EqualFold(value[:len("bearer ")], "bearer ") {
 		token = strings.TrimSpace(value[len("bearer "):])
 	}
 	return Values{Header("Authorization"): redact.Hold(value), Token: redact.Hold(token), Default: redact.Hold(token)}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 )
 
@@ -132,7 +133,7 @@ func (p pip) pipIndexes(options pipOptions, u *url.URL) ([]index, error) {
 	var indexes []index
 	for _, command := range []string{"install", "download"} {
 		for _, name := range []string{"index-url", "extra-index-url"} {
-			variable := "PIP_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+			variable := "PIP_" + ascii.Upper(strings.ReplaceAll(name, "-", "_"))
 			value, where, file := p.Env.Var(variable), "$"+variable, false
 			for _, section := range []string{command, "global"} {
 				if o := options[section+"."+name]; value == "" {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/shell"
 )
 
@@ -324,7 +325,7 @@ func base(u *url.URL, tool string) string {
 	root := roots.FindString(path)
 	if root == "" {
 		root = "/"
-		if first, _, more := strings.Cut(strings.TrimPrefix(path, "/"), "/"); more && ways[strings.ToLower(first)] {
+		if first, _, more := strings.Cut(strings.TrimPrefix(path, "/"), "/"); more && ways[ascii.Lower(first)] {
 			root = "/" + first + "/"
 		}
 	}

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 )
 
 // maxXMLDepth and maxXMLElements are the depth and the number of elements above which XML is not taken for a tool's settings.
@@ -105,7 +105,7 @@ func (e *element) value(path ...string) string {
 // attr returns the value of an attribute.
 func (e *element) attr(name string) string {
 	for _, a := range e.attrs {
-		if strings.EqualFold(a.Name.Local, name) {
+		if ascii.EqualFold(a.Name.Local, name) {
 			return a.Value
 		}
 	}

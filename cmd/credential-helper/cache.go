@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/cache"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/place"
 	"github.com/fe055d52/credential-helper/internal/redact"
@@ -56,7 +57,7 @@ func (a *app) openCache(ctx context.Context) (cache.Cache, error) {
 
 // standalone reports whether CREDENTIAL_HELPER_STANDALONE asks for a run without a cache.
 func (a *app) standalone() bool {
-	v := strings.ToLower(a.env.Var(env.VarStandalone))
+	v := ascii.Lower(a.env.Var(env.VarStandalone))
 	return v == "1" || v == "true"
 }
 

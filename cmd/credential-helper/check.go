@@ -14,6 +14,7 @@ import (
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/helpers/github"
 	"github.com/fe055d52/credential-helper/helpers/oci"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/probe"
 	"github.com/fe055d52/credential-helper/lookup"
 )
@@ -135,7 +136,7 @@ func (c *checker) subject(u *url.URL, tree string) (subject, error) {
 		s.url.Path += "/repos/" + owner + "/" + repo
 		s.way = probe.Head
 		if tree != "" {
-			s.tree = s.url.JoinPath("git", "trees", strings.ToLower(tree))
+			s.tree = s.url.JoinPath("git", "trees", ascii.Lower(tree))
 		}
 	case tree != "":
 		return s, usagef("--tree goes with the URL of a repository that a rule with the helper github serves, and %s is none", helpers.Display(u))

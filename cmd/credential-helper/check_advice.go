@@ -10,6 +10,7 @@ import (
 	"github.com/fe055d52/credential-helper/config"
 	"github.com/fe055d52/credential-helper/helpers"
 	"github.com/fe055d52/credential-helper/helpers/github"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/bazelrc"
 	"github.com/fe055d52/credential-helper/internal/probe"
 	"github.com/fe055d52/credential-helper/internal/redact"
@@ -74,7 +75,7 @@ func remedyFor(challenges []probe.Challenge, preset string) string {
 		other = fmt.Sprintf(`"preset": %q`, preset)
 	}
 	for _, c := range challenges {
-		switch strings.ToLower(c.Scheme) {
+		switch ascii.Lower(c.Scheme) {
 		case "basic":
 			return `"auth_method": "basic" and a "username", or ` + other
 		case "bearer":

@@ -55,7 +55,7 @@ func (c *checker) login(ctx context.Context, u *url.URL) (login, error) {
 
 // public are headers whose values everybody knows.
 func public(name string) bool {
-	return strings.EqualFold(name, "Accept") || strings.EqualFold(name, "Docker-Distribution-API-Version")
+	return ascii.EqualFold(name, "Accept") || ascii.EqualFold(name, "Docker-Distribution-API-Version")
 }
 
 // remember has what is sent recognized in all that is printed: what comes from the cache is not known yet.
@@ -78,7 +78,7 @@ func (c *checker) remember(headers map[string][]redact.Secret) {
 				continue
 			}
 			keep(rest)
-			if text, err := base64.StdEncoding.DecodeString(rest); err == nil && strings.EqualFold(scheme, "Basic") {
+			if text, err := base64.StdEncoding.DecodeString(rest); err == nil && ascii.EqualFold(scheme, "Basic") {
 				user, password, _ := strings.Cut(string(text), ":")
 				keep(password)
 				if helpers.TokenInPlaceOfUser(password) {
@@ -91,16 +91,16 @@ func (c *checker) remember(headers map[string][]redact.Secret) {
 
 // carries reports whether a text holds what was sent, in any letter case: a host is read in lower case.
 func (c *checker) carries(text string) bool {
-	forms := []string{strings.ToLower(text)}
+	forms := []string{ascii.Lower(text)}
 	for _, unescape := range []func(string) (string, error){url.PathUnescape, url.QueryUnescape} {
 		if plain, err := unescape(text); err == nil {
-			forms = append(forms, strings.ToLower(plain))
+			forms = append(forms, ascii.Lower(plain))
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.ContainsFunc(c.secrets, func(s string) bool {
-		return slices.ContainsFunc(forms, func(f string) bool { return strings.Contains(f, strings.ToLower(s)) })
+		return slices.ContainsFunc(forms, func(f string) bool { return strings.Contains(f, ascii.Lower(s)) })
 	})
 }
 
@@ -127,7 +127,7 @@ func (l login) why() probe.Cause {
 // authorization returns the value of the header Authorization.
 func (l login) authorization() string {
 	for name, values := range l.told.Headers {
-		if strings.EqualFold(name, "Authorization") && len(values) > 0 {
+		if ascii.EqualFold(name, "Authorization") && len(values) > 0 {
 			return values[0].Reveal()
 		}
 	}
@@ -138,7 +138,7 @@ func (l login) authorization() string {
 func (l login) scheme() string {
 	word, _, ok := strings.Cut(l.authorization(), " ")
 	for _, known := range []string{"Bearer", "Basic", "token"} {
-		if ok && strings.EqualFold(word, known) {
+		if ok && ascii.EqualFold(word, known) {
 			return known
 		}
 	}
@@ -267,11 +267,11 @@ func hidePath(to, from *url.URL) {
 
 // hideHost does the same with the host, where it is named to who sends a login, and to nobody else.
 func (c *checker) hideHost(to, from *url.URL) {
-	if strings.EqualFold(to.Host, from.Host) || redact.Name(to.Host) == to.Host {
+	if ascii.EqualFold(to.Host, from.Host) || redact.Name(to.Host) == to.Host {
 		return
 	}
 	<-c.open
-	if !slices.ContainsFunc(c.without, func(h hop) bool { return strings.EqualFold(h.url.Host, to.Host) }) {
+	if !slices.ContainsFunc(c.without, func(h hop) bool { return ascii.EqualFold(h.url.Host, to.Host) }) {
 		redact.Remember(to.Host)
 		redact.Remember(to.Hostname())
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/probe"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/lookup"
@@ -270,7 +271,7 @@ func (r *checkReport) suggest(u *url.URL, without probe.Answer) {
 	token := slices.ContainsFunc(without.Challenges, func(c probe.Challenge) bool {
 		return c.Scheme == "bearer" && strings.Contains(c.Realm, "://")
 	})
-	label := strings.ToUpper(strings.NewReplacer(".", "_", "-", "_", ":", "_", "[", "", "]", "").Replace(u.Host))
+	label := ascii.Upper(strings.NewReplacer(".", "_", "-", "_", ":", "_", "[", "", "]", "").Replace(u.Host))
 	if label[0] >= '0' && label[0] <= '9' {
 		label = "HOST_" + label
 	}
@@ -383,7 +384,7 @@ func (r *checkReport) loginText() string {
 func (r *checkReport) sentText() []string {
 	var all []string
 	for _, name := range r.Headers {
-		if strings.EqualFold(name, "Authorization") && r.Scheme != "" {
+		if ascii.EqualFold(name, "Authorization") && r.Scheme != "" {
 			name += " (" + r.Scheme + ")"
 		}
 		all = append(all, name)

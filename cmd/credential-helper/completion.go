@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"github.com/fe055d52/credential-helper/internal/ascii"
 )
 
 const helpCompletion = `Prints a script that has the shell complete commands, their words and their flags, with files where one is wanted.
@@ -189,7 +191,7 @@ func zshFlag(flags []option, i int, f option) string {
 	case takesFile(f.value):
 		text += ":file:_files"
 	case f.value != "":
-		text += ":" + strings.ToLower(f.value) + ": "
+		text += ":" + ascii.Lower(f.value) + ": "
 	}
 	if f.many {
 		return "*" + text

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -197,5 +200,40 @@ func TestDocumentedDependencies(t *testing.T) {
 		if !slices.ContainsFunc(linked, func(m string) bool { return path == m || strings.HasPrefix(path, m+"/") }) || len(what) < 10 {
 			t.Errorf("docs/dependencies.md has %s, which is not linked, or does not say why", path)
 		}
+	}
+}
+
+// TestCaseIsFoldedInASCII holds that no text is compared without its letter case by the rules of Unicode, by which gİthub.com is github.com
+// and a Kelvin sign a k, but where another program does so.
+func TestCaseIsFoldedInASCII(t *testing.T) {
+	allowed := map[string]int{
+		"internal/dockerconfig/document.go": 5, // docker reads the keys of its file so
+		"internal/dockerconfig/logins.go":   1,
+		"internal/env/env.go":               1, // tweag-credential-helper names a directory so, on Windows
+	}
+	folds := regexp.MustCompile(`\b(?:strings|bytes)\.(?:ToLower|ToUpper|ToTitle|Title|EqualFold)\(|\bunicode\.(?:ToLower|ToUpper|SimpleFold)\(`)
+	root := filepath.Join("..", "..")
+	files := 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, _ := filepath.Rel(root, path)
+		name = filepath.ToSlash(name)
+		switch {
+		case d.IsDir() && (name == ".git" || name == "bench" || name == "release" || strings.HasSuffix(name, "test") || name == "examples"):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		files++
+		source, err := os.ReadFile(path)
+		if n := len(folds.FindAll(source, -1)); n != allowed[name] {
+			t.Errorf("%s folds case by Unicode in %d places, %d are known; package internal/ascii has it for A to Z", name, n, allowed[name])
+		}
+		return err
+	})
+	if err != nil || files < 100 {
+		t.Errorf("looked at %d files: %v", files, err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/fe055d52/credential-helper/config"
 	"github.com/fe055d52/credential-helper/dialect"
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/loginstore"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/suggest"
@@ -48,7 +49,7 @@ const dockerPrefix = "docker-credential-"
 
 // isDockerName reports whether the program was started as a Docker credential helper.
 func isDockerName(argv0 string) bool {
-	name := strings.ToLower(filepath.Base(argv0))
+	name := ascii.Lower(filepath.Base(argv0))
 	return strings.HasPrefix(name, dockerPrefix) && strings.TrimSuffix(name, ".exe") != dockerPrefix
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"io"
 	"strings"
+
+	"github.com/fe055d52/credential-helper/internal/ascii"
 )
 
 const about = "credential-helper finds the credentials for a URL, for Bazel, for Docker and for scripts."
@@ -130,7 +132,7 @@ func indented(width int, name, help string) string {
 }
 
 // capital returns a sentence with a capital at its beginning, which is ASCII.
-func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+func capital(text string) string { return ascii.Upper(text[:1]) + text[1:] }
 
 // help prints the usage, a command's own help, or the manual page.
 func (a *app) help(args []string) error {

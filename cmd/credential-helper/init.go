@@ -16,6 +16,7 @@ import (
 
 	"github.com/fe055d52/credential-helper/config"
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/bazelrc"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/hosts"
@@ -83,7 +84,7 @@ func (a *app) agree() error {
 	if err != nil {
 		fmt.Fprintln(a.stderr)
 	}
-	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+	if answer = ascii.Lower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
 		return errors.New("nothing was changed")
 	}
 	return nil

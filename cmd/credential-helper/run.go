@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/trace"
@@ -222,7 +223,7 @@ type runLog struct {
 // logger returns the log that CREDENTIAL_HELPER_LOGGING asks for, or nil.
 func (a *app) logger() (*runLog, error) {
 	level := slog.LevelInfo
-	switch text := strings.ToLower(a.env.Var(env.VarLogging)); text {
+	switch text := ascii.Lower(a.env.Var(env.VarLogging)); text {
 	case "", "off":
 		return nil, nil
 	case "basic":

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"golang.org/x/net/publicsuffix"
 )
 
@@ -57,7 +58,7 @@ func Repository(u *url.URL) (owner, repo string, ok bool) {
 
 // reserved reports whether a first segment of a path at github.com, or at an Enterprise Server, is not an owner but a page or a service.
 func reserved(segment string) bool {
-	switch strings.ToLower(segment) {
+	switch ascii.Lower(segment) {
 	case "api", "apps", "assets", "codeload", "collections", "contact", "customer-stories", "enterprise", "enterprises", "explore", "features", "gist", "join", "login",
 		"logout", "marketplace", "media", "new", "notifications", "organizations", "orgs", "pricing", "raw", "search", "sessions", "settings", "site",
 		"sponsors", "stars", "storage", "topics", "trending", "uploads", "users":

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/strictjson"
 	"github.com/fe055d52/credential-helper/lookup"
@@ -123,7 +124,7 @@ func (a *app) checkRepositories(o *strictjson.Object) {
 			fail("takes names without their owner: %q, not %q", name[strings.LastIndexByte(name, '/')+1:], name)
 		case !validRepository(name):
 			fail("has %q, which is not the name of a repository", name)
-		case slices.ContainsFunc(a.repositories[:i], func(s string) bool { return strings.EqualFold(s, name) }):
+		case slices.ContainsFunc(a.repositories[:i], func(s string) bool { return ascii.EqualFold(s, name) }):
 			fail("has %q twice", name)
 		}
 	}
@@ -228,7 +229,7 @@ func ownerOf(u *url.URL) string {
 	if !validOwner(owner) {
 		return ""
 	}
-	return strings.ToLower(owner)
+	return ascii.Lower(owner)
 }
 
 // first returns the first of segments, and "" where there is none.

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/fe055d52/credential-helper/internal/ascii"
 )
 
 // Bounds on what a server may ask of the parser.
@@ -77,7 +79,7 @@ func (p *challengeParser) challenge() (Challenge, bool) {
 	if scheme == "" {
 		return Challenge{}, false
 	}
-	c := Challenge{Scheme: strings.ToLower(scheme), Params: map[string]string{}}
+	c := Challenge{Scheme: ascii.Lower(scheme), Params: map[string]string{}}
 	if p.rest != "" && p.rest[0] != ' ' && p.rest[0] != '\t' && p.rest[0] != ',' {
 		p.rest = "" // not a challenge, and no telling where the next one begins
 		return Challenge{}, false
@@ -88,7 +90,7 @@ func (p *challengeParser) challenge() (Challenge, bool) {
 		if !ok {
 			return c, true
 		}
-		name = strings.ToLower(name)
+		name = ascii.Lower(name)
 		if _, twice := c.Params[name]; !twice && len(c.Params) < maxParams {
 			c.Params[name] = value
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 )
 
 // ofKind leaves out, of the remedies of a preset whose chain asks many tools, those of tools that are for another kind of package than u's.
@@ -120,7 +121,7 @@ var (
 
 // GuessPreset guesses the preset for u's server from its name and the path. ok is false where nothing gives it away.
 func GuessPreset(u *url.URL) (g Guess, ok bool) {
-	host, path := u.Hostname(), strings.ToLower(u.Path)
+	host, path := u.Hostname(), ascii.Lower(u.Path)
 	found := func(preset, why string) (Guess, bool) { return Guess{preset, why}, preset != "" }
 	for _, w := range hostEnds {
 		if host == w.text || strings.HasSuffix(host, "."+w.text) {
@@ -151,7 +152,7 @@ func GuessPreset(u *url.URL) (g Guess, ok bool) {
 
 // kindOf guesses the kind of package from the path alone, and says why; both are "" where nothing gives it away.
 func kindOf(u *url.URL) (preset, why string) {
-	path := strings.ToLower(u.Path)
+	path := ascii.Lower(u.Path)
 	for _, w := range pathWords {
 		if hasWord(path, w.text) {
 			return w.preset, `"` + w.text + `" in its path`

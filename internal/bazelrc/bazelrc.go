@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/trace"
@@ -108,7 +109,7 @@ func (f *Files) expand() {
 		for i := range f.Lines {
 			for _, arg := range f.Lines[i].Args {
 				if name, value, _ := strings.Cut(arg, "="); strings.HasSuffix(name, "enable_platform_specific_config") && f.Lines[i].everyBuild() {
-					specific = name == "--enable_platform_specific_config" && !slices.Contains([]string{"0", "no", "false"}, strings.ToLower(value))
+					specific = name == "--enable_platform_specific_config" && !slices.Contains([]string{"0", "no", "false"}, ascii.Lower(value))
 				}
 			}
 		}

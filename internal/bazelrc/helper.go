@@ -1,6 +1,10 @@
 package bazelrc
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/fe055d52/credential-helper/internal/ascii"
+)
 
 // A Helper is a credential helper that Bazel is told of.
 type Helper struct {
@@ -114,7 +118,7 @@ func EveryCommand(command string) bool { return command == "common" || command =
 func ValidScope(host string) bool {
 	labels := strings.Split(strings.TrimPrefix(host, "*."), ".")
 	for _, label := range labels {
-		if label == "" || strings.Trim(strings.ToLower(label), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		if label == "" || strings.Trim(ascii.Lower(label), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 			return false
 		}
 	}

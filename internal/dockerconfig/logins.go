@@ -23,7 +23,7 @@ const tokenUser = "<token>"
 var loginKeys = []string{"auth", "username", "password", "identitytoken", "serveraddress"}
 
 func isLoginKey(key string) bool {
-	return slices.ContainsFunc(loginKeys, func(k string) bool { return strings.EqualFold(k, key) })
+	return slices.ContainsFunc(loginKeys, func(k string) bool { return strings.EqualFold(k, key) }) // as package encoding/json, by which docker reads it
 }
 
 // A Login is one that stands in the file in plain text.
@@ -120,7 +120,7 @@ func (d *Document) ServedBy(server string) string {
 func RegistryKey(registry string) (string, error) {
 	host := registry
 	if scheme, rest, ok := strings.Cut(registry, "://"); ok {
-		if !strings.EqualFold(scheme, "https") && !strings.EqualFold(scheme, "http") {
+		if !ascii.EqualFold(scheme, "https") && !ascii.EqualFold(scheme, "http") {
 			return "", fmt.Errorf("%q is not a registry: it takes HOST or HOST:PORT", redact.Quote(registry, 100))
 		}
 		host = rest

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fe055d52/credential-helper/config"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/bazelrc"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/redact"
@@ -168,7 +169,7 @@ func (f *findings) line(b Build, workspace string, l *bazelrc.Line, place string
 
 // isAbout reports whether a word is about credential helpers, or means to be.
 func isAbout(word string) bool {
-	return strings.Contains(strings.ReplaceAll(strings.ToLower(word), "-", "_"), flagHelper)
+	return strings.Contains(strings.ReplaceAll(ascii.Lower(word), "-", "_"), flagHelper)
 }
 
 // isHelperWord reports whether a word is about credential helpers: of others, which may hold a secret, nothing is shown.
@@ -208,7 +209,7 @@ func (f *findings) assign(e *env.Env, workspace, executable string, l *bazelrc.L
 			f.broken(fmt.Sprintf("%s: %s %s: Bazel refuses it", place, redact.Quote(strconv.Quote(a.Scope), 80), problem), fix)
 			return a, false
 		}
-		if lower := strings.ToLower(a.Scope); lower != a.Scope {
+		if lower := ascii.Lower(a.Scope); lower != a.Scope {
 			f.warn(fmt.Sprintf("%s: %s has capitals: Bazel compares letter by letter, and URLs have small ones", place, redact.Quote(strconv.Quote(a.Scope), 80)), "write "+redact.Quote(lower, 80))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/fe055d52/credential-helper/config"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/keyring"
 	"github.com/fe055d52/credential-helper/internal/redact"
@@ -53,7 +54,7 @@ func Variables(e *env.Env, bad []error) []Finding {
 	if v := e.Var(env.VarGuessOCI); v != "" && v != "1" && v != "0" {
 		f.warn(fmt.Sprintf("$%s is %q, which counts as not set", env.VarGuessOCI, redact.Quote(v, 40)), "it takes 1")
 	}
-	if v := e.Var(env.VarStandalone); v != "" && !slices.Contains([]string{"0", "1", "true", "false"}, strings.ToLower(v)) {
+	if v := e.Var(env.VarStandalone); v != "" && !slices.Contains([]string{"0", "1", "true", "false"}, ascii.Lower(v)) {
 		f.warn(fmt.Sprintf("$%s is %q, which counts as not set", env.VarStandalone, redact.Quote(v, 40)), "it takes 1")
 	}
 	if v := e.Var(env.VarWorkspace); v != "" {

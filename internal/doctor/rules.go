@@ -13,6 +13,7 @@ import (
 
 	"github.com/fe055d52/credential-helper/config"
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/place"
 	"github.com/fe055d52/credential-helper/internal/shell"
@@ -339,7 +340,7 @@ func nearestSet(e *env.Env, name string) (string, bool) {
 // slip reports whether two names differ in one letter too many or in two that are swapped, or in their case and underscores alone.
 // It is stricter than what is good enough for a key: GITHUB_TOKEN and GITLAB_TOKEN are both right.
 func slip(a, b string) bool {
-	plain := func(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "_", "")) }
+	plain := func(s string) string { return ascii.Upper(strings.ReplaceAll(s, "_", "")) }
 	if len(a) < 6 || a == b {
 		return false
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/bazelrc"
 	"github.com/fe055d52/credential-helper/internal/dockerconfig"
 	"github.com/fe055d52/credential-helper/internal/env"
@@ -98,7 +99,7 @@ func parse(raw string) (*url.URL, bool) {
 	if i := strings.IndexAny(path, "?#"); i >= 0 {
 		path = path[:i]
 	}
-	scheme = strings.ToLower(scheme)
+	scheme = ascii.Lower(scheme)
 	r, err := helpers.ParseRequest(scheme + "://" + host + path)
 	if err != nil {
 		r, err = helpers.ParseRequest(scheme + "://" + host + "/") // the host is what counts

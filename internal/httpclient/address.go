@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/fe055d52/credential-helper/internal/ascii"
 )
 
 // ErrRefused is wrapped by the error of a request to an address to which no credential is ever sent: one that [Refused] reports.
@@ -99,7 +100,7 @@ func check(host, address string) error {
 	switch name := err != nil; {
 	case Refused(addr):
 		return refused(at.Addr())
-	case strings.EqualFold(host, "localhost") && !addr.IsLoopback(), name && addr.IsUnspecified():
+	case ascii.EqualFold(host, "localhost") && !addr.IsLoopback(), name && addr.IsUnspecified():
 		return &MisnamedError{host, addr}
 	}
 	return nil

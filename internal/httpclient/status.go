@@ -5,6 +5,8 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+
+	"github.com/fe055d52/credential-helper/internal/ascii"
 )
 
 // A StatusError is an answer of a server that is not the one hoped for.
@@ -42,6 +44,6 @@ func ReadStatus(resp *http.Response, message func(body []byte) string) StatusErr
 // IsHTML reports whether a response is a web page, by what it says of itself or by how its body begins.
 func IsHTML(resp *http.Response, body []byte) bool {
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	start := strings.ToLower(strings.TrimSpace(string(body[:min(len(body), 64)])))
+	start := ascii.Lower(strings.TrimSpace(string(body[:min(len(body), 64)])))
 	return media == "text/html" || strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html")
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/redact"
 )
 
@@ -144,7 +145,7 @@ func (f Facts) registry(challenges []Challenge) string {
 func (f Facts) otherScheme() string {
 	var wants []string
 	for _, c := range f.With.Challenges {
-		if strings.EqualFold(c.Scheme, f.Scheme) {
+		if ascii.EqualFold(c.Scheme, f.Scheme) {
 			return ""
 		}
 		text := SchemeName(c.Scheme)
@@ -173,7 +174,7 @@ var schemes = []string{"Basic", "Bearer", "Cargo", "Digest", "DPoP", "Negotiate"
 // in which a secret is not recognized.
 func SchemeName(scheme string) string {
 	for _, known := range schemes {
-		if strings.EqualFold(scheme, known) {
+		if ascii.EqualFold(scheme, known) {
 			return known
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/fe055d52/credential-helper/helpers"
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/httpclient"
 	"github.com/fe055d52/credential-helper/internal/redact"
 	"github.com/fe055d52/credential-helper/internal/trace"
@@ -198,7 +199,7 @@ func IsSignIn(from, to *url.URL) bool {
 	}
 	words := func(u *url.URL) []string {
 		label, _, _ := strings.Cut(u.Hostname(), ".")
-		return append(strings.Split(strings.ToLower(strings.Trim(u.Path, "/")), "/"), label)
+		return append(strings.Split(ascii.Lower(strings.Trim(u.Path, "/")), "/"), label)
 	}
 	before := words(from)
 	return slices.ContainsFunc(words(to), func(w string) bool {

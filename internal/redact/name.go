@@ -3,6 +3,8 @@ package redact
 import (
 	"net/netip"
 	"strings"
+
+	"github.com/fe055d52/credential-helper/internal/ascii"
 )
 
 const (
@@ -18,7 +20,7 @@ const (
 func Name(host string, own ...string) string {
 	shown := Quote(host, 260)
 	for _, o := range own {
-		if strings.EqualFold(host, o) {
+		if ascii.EqualFold(host, o) {
 			return shown
 		}
 	}
@@ -32,7 +34,7 @@ func Name(host string, own ...string) string {
 	total := 0
 	var strange []int
 	for _, label := range labels {
-		strange = append(strange, strangers(strings.ToLower(label)))
+		strange = append(strange, strangers(ascii.Lower(label)))
 		total += strange[len(strange)-1]
 	}
 	if total <= maxStrangers {
@@ -47,7 +49,7 @@ func Name(host string, own ...string) string {
 }
 
 // Plain reports whether a text consists of known words, but for less than makes a token.
-func Plain(text string) bool { return strangers(strings.ToLower(text)) <= maxStrangers }
+func Plain(text string) bool { return strangers(ascii.Lower(text)) <= maxStrangers }
 
 // strangers returns how many letters and digits of a text are left where as many as can be belong to known words.
 func strangers(text string) int {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/fe055d52/credential-helper/internal/ascii"
 )
 
 // maxDigits is how many digits of a foreign text are shown, and letters that stand alone: a time has 14.
@@ -21,7 +23,7 @@ func Said(text string, max int, own ...string) string {
 	mine := map[string]string{}
 	for _, o := range own {
 		for _, word := range wordPattern().FindAllString(hideStrange(o), -1) {
-			mine[strings.ToLower(word)] = word
+			mine[ascii.Lower(word)] = word
 		}
 	}
 	var b strings.Builder
@@ -38,8 +40,8 @@ func Said(text string, max int, own ...string) string {
 		case n > 0 && timePattern().MatchString(word):
 			digits += n
 			known = digits <= maxDigits
-		case mine[strings.ToLower(word)] != "":
-			shown, known, told = mine[strings.ToLower(word)], true, true
+		case mine[ascii.Lower(word)] != "":
+			shown, known, told = mine[ascii.Lower(word)], true, true
 		default:
 			shown, known = inVocabulary(word)
 			if len(word) == 1 {
@@ -81,9 +83,9 @@ var (
 // inVocabulary reports whether a word is known, or consists of known words as the names of errors do (UnauthorizedAccess), and returns it as it may be shown:
 // which of its letters are capitals says nothing then.
 func inVocabulary(word string) (shown string, known bool) {
-	lower := strings.ToLower(word)
+	lower := ascii.Lower(word)
 	if vocabulary()[lower] {
-		if word == lower || word == strings.ToUpper(word) || word == strings.ToUpper(lower[:1])+lower[1:] {
+		if word == lower || word == ascii.Upper(word) || word == ascii.Upper(lower[:1])+lower[1:] {
 			return word, true
 		}
 		return lower, true
@@ -93,7 +95,7 @@ func inVocabulary(word string) (shown string, known bool) {
 		return "", false
 	}
 	for _, part := range parts {
-		if len(part) < 2 || !vocabulary()[strings.ToLower(part)] {
+		if len(part) < 2 || !vocabulary()[ascii.Lower(part)] {
 			return "", false
 		}
 	}

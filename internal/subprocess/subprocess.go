@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fe055d52/credential-helper/internal/ascii"
 	"github.com/fe055d52/credential-helper/internal/env"
 	"github.com/fe055d52/credential-helper/internal/redact"
 )
@@ -145,7 +146,7 @@ func Run(ctx context.Context, e *env.Env, p Program) ([]byte, error) {
 func fixedPath(environ []string) []string {
 	fixed := make([]string, 0, len(environ))
 	for _, variable := range environ {
-		if name, value, _ := strings.Cut(variable, "="); name == "PATH" || runtime.GOOS == "windows" && strings.EqualFold(name, "PATH") {
+		if name, value, _ := strings.Cut(variable, "="); name == "PATH" || runtime.GOOS == "windows" && ascii.EqualFold(name, "PATH") {
 			dirs := slices.DeleteFunc(filepath.SplitList(value), func(dir string) bool { return !filepath.IsAbs(dir) })
 			variable = name + "=" + strings.Join(dirs, string(filepath.ListSeparator))
 		}
@@ -203,7 +204,7 @@ func rememberAnswer(text string) {
 
 // secretName reports whether a variable is named like one that holds a secret.
 func secretName(name string) bool {
-	name = strings.ToUpper(name)
+	name = ascii.Upper(name)
 	for _, part := range []string{"TOKEN", "SECRET", "PASSW", "PASSPHRASE", "APIKEY", "CREDENTIALS"} {
 		if strings.Contains(name, part) {
 			return true

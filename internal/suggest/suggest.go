@@ -1,18 +1,20 @@
 // Package suggest finds the word that a mistyped one was meant to be.
 package suggest
 
-import "strings"
+import (
+	"github.com/fe055d52/credential-helper/internal/ascii"
+)
 
 // Nearest returns the candidate nearest to word, and whether it is near enough to be worth a suggestion:
 // at most a third of its letters differ, and at most three. Letter case does not count.
 func Nearest(word string, candidates []string) (string, bool) {
-	word = strings.ToLower(word)
+	word = ascii.Lower(word)
 	if len(word) > 64 { // nobody types that, and distance is quadratic
 		return "", false
 	}
 	best, bestDistance := "", 4
 	for _, c := range candidates {
-		d := distance(word, strings.ToLower(c))
+		d := distance(word, ascii.Lower(c))
 		if d < bestDistance && d <= max(1, (max(len(word), len(c))+1)/3) {
 			best, bestDistance = c, d
 		}
