@@ -191,15 +191,6 @@ func (f *file) read(e *env.Env, k key) (*contents, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return &contents{Version: 1}, nil
 	}
-	// What is encrypted for a public key anybody can have written, who is to be taken for the user then.
-	switch {
-	case err != nil:
-	case env.WritableByAll(info):
-		return nil, helpers.WithHint(fmt.Errorf("reading the keyring's file %s: every user of this machine can write it (mode %04o)", shown, info.Mode().Perm()),
-			"run chmod 600 %s, if what it holds is yours", shown)
-	case env.Foreign(info):
-		return nil, helpers.WithHint(fmt.Errorf("reading the keyring's file %s: it belongs to another user", shown), "name one of your own in $%s", VarFile)
-	}
 	if errors.Is(err, env.ErrTooLarge) {
 		return nil, fmt.Errorf("the keyring's file %s is larger than %d bytes", shown, maxFile)
 	}
@@ -231,6 +222,14 @@ func (f *file) read(e *env.Env, k key) (*contents, error) {
 	}
 	if c.Version != 1 {
 		return nil, damaged(shown, fmt.Sprintf("it is of version %d, and this program knows version 1", c.Version))
+	}
+	// What is encrypted for a public key anybody can have written, who is to be taken for the user then.
+	switch {
+	case env.WritableByAll(info):
+		return nil, helpers.WithHint(fmt.Errorf("reading the keyring's file %s: every user of this machine can write it (mode %04o)", shown, info.Mode().Perm()),
+			"run chmod 600 %s, if what it holds is yours", shown)
+	case env.Foreign(info):
+		return nil, helpers.WithHint(fmt.Errorf("reading the keyring's file %s: it belongs to another user", shown), "name one of your own in $%s", VarFile)
 	}
 	return c, nil
 }
