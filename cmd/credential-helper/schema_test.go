@@ -115,8 +115,8 @@ var decoderAlone = []*regexp.Regexp{
 	regexp.MustCompile(`"(app_id|installation_id|owner|registry)" (takes|is the name)`), // also 1.0 for a number, which is a whole one to a schema
 	regexp.MustCompile(`^c\.json:\S+ "(token|read_token|username|password)": `),         // ${ that does not name a variable
 	regexp.MustCompile(`"realms": |not the name of a permission|header name|NUL byte|is not a host|takes a host`),
-	// What is empty.
-	regexp.MustCompile(`is empty|needs? a "\w+" that is not empty|names none|grants nothing|that is an array of a program`),
+	// What is empty where another key decides whether it may be.
+	regexp.MustCompile(`"(token|read_token|username|password|lookup_chain)" is empty|the source "(static|keyring)" needs a|"repositories" names none|"permissions" grants nothing`),
 	// Keys that depend on each other's values.
 	regexp.MustCompile(`"header" needs a "header_name"|"header_name" goes with`),
 	regexp.MustCompile(`the binding "private_key" is for a GitHub App`),

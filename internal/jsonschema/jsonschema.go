@@ -7,13 +7,14 @@
 //	"if": {"properties": {"preset": {"const": "maven"}}}, "then": {"properties": {"server": {…}, …}}
 //
 // What strictjson refuses, the schema refuses: unknown keys, values of another type or of no known name, and missing keys.
-// What the visit itself checks (a glob that matches nothing, two keys that exclude each other) it does not know.
+// So it does with what the visit refuses because it is empty. What else the visit itself checks (a glob that matches nothing, two keys that exclude each other) it does not know.
 package jsonschema
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -148,9 +149,52 @@ func (g *generator) text(where string) string {
 
 // shape describes the object at a place.
 func (g *generator) shape(p place) *strictjson.Shape {
+	s, err := strictjson.Describe(p.sample(nil), g.visit)
+	if err != nil {
+		panic(err) // it is an object
+	}
+	for _, step := range p[1:] {
+		s = s.Key(step.key).Object
+	}
+	return s
+}
+
+// refuses reports whether a value is refused at a key of the object at a place, whatever is chosen there, and another of the same kind is not.
+func (g *generator) refuses(p place, key string, value any, others ...any) bool {
+	where := ""
+	for _, s := range p[1:] {
+		where += s.key + "."
+		if s.list {
+			where += "0."
+		}
+	}
+	wrong := func(p place, value any) bool {
+		return strictjson.Mistakes(p.sample(map[string]any{key: value}), g.visit, where+key)[0]
+	}
+	places := []place{p}
+	if p[len(p)-1].choice.key == "" {
+		for _, c := range choices(g.shape(p)) {
+			if c.key != key && g.shape(p.choose(c)).Key(key) != nil {
+				places = append(places, p.choose(c))
+			}
+		}
+	}
+	for _, p := range places {
+		if !wrong(p, value) || !slices.ContainsFunc(others, func(other any) bool { return !wrong(p, other) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// sample returns a document that has the object at the place, with more keys in it.
+func (p place) sample(more map[string]any) string {
 	var sample any
 	for i := len(p) - 1; i >= 0; i-- {
 		object := map[string]any{}
+		if i == len(p)-1 {
+			maps.Copy(object, more)
+		}
 		if c := p[i].choice; c.key != "" {
 			object[c.key] = c.value
 		}
@@ -166,14 +210,7 @@ func (g *generator) shape(p place) *strictjson.Shape {
 	if err != nil {
 		panic(err) // maps of strings
 	}
-	s, err := strictjson.Describe(string(text), g.visit)
-	if err != nil {
-		panic(err) // it is an object
-	}
-	for _, step := range p[1:] {
-		s = s.Key(step.key).Object
-	}
-	return s
+	return string(text)
 }
 
 // choices returns what may be chosen in an object.
@@ -380,6 +417,9 @@ func (g *generator) described(p place, k strictjson.Key, s schema) schema {
 	return s
 }
 
+// plausible returns texts of which a key that takes any takes one.
+func plausible() []any { return []any{"1", "a.test", "/a", "https://a.test/"} }
+
 // takes returns the schema of what a key takes.
 func (g *generator) takes(p place, k strictjson.Key) schema {
 	switch k.Type {
@@ -392,6 +432,8 @@ func (g *generator) takes(p place, k strictjson.Key) schema {
 				told[i] = g.text(p.name(k.Name) + "=" + v)
 			}
 			s["enumDescriptions"] = told // beside the standard; VS Code and others show them
+		} else if g.refuses(p, k.Name, "", plausible()...) {
+			s["minLength"] = 1
 		}
 		return s
 	case strictjson.TypeBool:
@@ -399,9 +441,26 @@ func (g *generator) takes(p place, k strictjson.Key) schema {
 	case strictjson.TypeID:
 		return schema{"type": []string{"string", "integer"}, "minimum": 0}
 	case strictjson.TypeStrings:
-		return schema{"type": "array", "items": schema{"type": "string"}}
+		items := schema{"type": "string"}
+		s := schema{"type": "array", "items": items}
+		var lists []any
+		for _, text := range plausible() {
+			lists = append(lists, []any{text})
+		}
+		if g.refuses(p, k.Name, []any{}, lists...) {
+			s["minItems"] = 1
+		}
+		// It may be the first element alone that is not empty: a program, before its arguments.
+		if g.refuses(p, k.Name, []any{""}, lists...) && slices.ContainsFunc(plausible(), func(text any) bool { return g.refuses(p, k.Name, []any{text, ""}, []any{text}) }) {
+			items["minLength"] = 1
+		}
+		return s
 	default:
-		return container(k, g.object(p.in(k)))
+		s := container(k, g.object(p.in(k)))
+		if k.Type == strictjson.TypeObjects && g.refuses(p, k.Name, []any{}, []any{map[string]any{}}) {
+			s["minItems"] = 1
+		}
+		return s
 	}
 }
 

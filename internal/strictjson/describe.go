@@ -57,6 +57,18 @@ func Describe(sample string, visit func(*Object)) (*Shape, error) {
 	return o.shape, nil
 }
 
+// Mistakes returns at which of the places, written as "urls.0.host", visit finds a mistake in sample. It goes on behind the first.
+func Mistakes(sample string, visit func(*Object), places ...string) []bool {
+	var offsets []int
+	d := &decoder{mistakes: &offsets, data: sample}
+	d.visit(gjson.Parse(sample), visit)
+	found := make([]bool, len(places))
+	for i, place := range places {
+		found[i] = slices.Contains(offsets, gjson.Get(sample, place).Index)
+	}
+	return found
+}
+
 // Key returns the key of that name, or nil.
 func (s *Shape) Key(name string) *Key {
 	i := slices.IndexFunc(s.Keys, func(k Key) bool { return k.Name == name })

@@ -44,6 +44,8 @@ func (e *Error) Error() string {
 type decoder struct {
 	// describing says that what the visit asks for is recorded, and nothing is wrong (see Describe).
 	describing bool
+	// mistakes, where not nil, takes the places of all mistakes, and none of them stands (see Mistakes).
+	mistakes *[]int
 
 	file string
 	data string
@@ -79,6 +81,10 @@ func (d *decoder) position(offset int) position {
 
 func (d *decoder) fail(offset int, format string, args ...any) {
 	if d.err != nil || d.describing {
+		return
+	}
+	if d.mistakes != nil {
+		*d.mistakes = append(*d.mistakes, offset)
 		return
 	}
 	offset = min(max(offset, 0), len(d.data))
