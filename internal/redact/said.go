@@ -41,7 +41,7 @@ func Said(text string, max int, own ...string) string {
 			digits += n
 			known = digits <= maxDigits
 		case mine[ascii.Lower(word)] != "":
-			shown, known, told = mine[ascii.Lower(word)], true, true
+			shown, known, told = inPlainCase(word, mine[ascii.Lower(word)]), true, true
 		default:
 			shown, known = inVocabulary(word)
 			if len(word) == 1 {
@@ -85,10 +85,7 @@ var (
 func inVocabulary(word string) (shown string, known bool) {
 	lower := ascii.Lower(word)
 	if vocabulary()[lower] {
-		if word == lower || word == ascii.Upper(word) || word == ascii.Upper(lower[:1])+lower[1:] {
-			return word, true
-		}
-		return lower, true
+		return inPlainCase(word, lower), true
 	}
 	parts := camelCase().FindAllString(word, -1)
 	if len(parts) < 2 || len(strings.Join(parts, "")) != len(word) {
@@ -100,6 +97,15 @@ func inVocabulary(word string) (shown string, known bool) {
 		}
 	}
 	return word, true
+}
+
+// inPlainCase returns a word, or otherwise where which of its letters are capitals could say something.
+func inPlainCase(word, otherwise string) string {
+	lower := ascii.Lower(word)
+	if word == lower || word == ascii.Upper(word) || word == ascii.Upper(lower[:1])+lower[1:] {
+		return word
+	}
+	return otherwise
 }
 
 // punctuation returns what is shown of what stands between two words: a few characters, as sentences have them.

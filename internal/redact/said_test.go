@@ -22,7 +22,7 @@ func TestSaid(t *testing.T) {
 		{"a time", "token expired at 2026-02-28T12:00:00Z", "token expired at 2026-02-28T12:00:00Z"},
 		{"a life", "try again in 30s", "try again in 30s"},
 		{"a date", "Fri, 31 Dec 2027 23:59:59 GMT", "Fri, 31 Dec 2027 23:59:59 GMT"},
-		{"the request's names", "no repository Team/app at a.test:5000", "no repository team/app at a.test:5000"},
+		{"the request's names", "no repository Team/aPP at a.test:5000", "no repository Team/app at a.test:5000"},
 		{"strangers", "no repository wibble/wobble here", "no repository … here"},
 		{"a secret that was met", "not tiger-lily-79-wonder", "not [redacted]"},
 		{"one that was not", "your new token is Qx7aB", "your new token is …"},
