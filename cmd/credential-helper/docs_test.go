@@ -99,3 +99,34 @@ func TestDocumentedVariables(t *testing.T) {
 		}
 	}
 }
+
+// TestSecurityClaims holds that each claim of docs/security.md names tests that hold it, and that these are there.
+func TestSecurityClaims(t *testing.T) {
+	page := filepath.Join("..", "..", "docs", "security.md")
+	_, text, found := strings.Cut(pages(t)[page], "\n## What holds it\n")
+	if !found {
+		t.Fatalf("%s has no list of claims", page)
+	}
+	link := regexp.MustCompile(`\[((?:Test|Fuzz)[A-Za-z0-9]+)\]\(([^)\s]+_test\.go)\)`)
+	claims := 0
+	for line := range strings.Lines(text) {
+		claim, tests, _ := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
+		if !strings.HasPrefix(line, "| ") || claim == "claim" {
+			continue
+		}
+		claims++
+		links := link.FindAllStringSubmatch(tests, -1)
+		if len(links) == 0 || len(links) != strings.Count(tests, "](") {
+			t.Errorf("the claim %q does not name tests alone", claim)
+		}
+		for _, m := range links {
+			source, err := os.ReadFile(filepath.Join(filepath.Dir(page), m[2]))
+			if err != nil || !strings.Contains(string(source), "\nfunc "+m[1]+"(") {
+				t.Errorf("the claim %q rests on %s in %s, which is not there (%v)", claim, m[1], m[2], err)
+			}
+		}
+	}
+	if claims < 20 {
+		t.Errorf("found %d claims only", claims)
+	}
+}
