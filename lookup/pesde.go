@@ -82,7 +82,7 @@ func (p pesde) Lookup(ctx context.Context, q Query) (Values, error) {
 func (p pesde) find(tokens map[string]string, from string, u *url.URL) (Values, error) {
 	if p.index != "" {
 		for _, index := range slices.Sorted(maps.Keys(tokens)) {
-			if sameIndex(index, p.index) && tokens[index] != "" {
+			if sameIndex(index, p.index) && !blank(tokens[index]) {
 				return pesdeToken(tokens[index]).at(strings.TrimPrefix(from, "pesde's ")), nil
 			}
 		}
@@ -90,7 +90,7 @@ func (p pesde) find(tokens map[string]string, from string, u *url.URL) (Values, 
 	}
 	indexes := nearest(slices.Sorted(maps.Keys(tokens)), u, func(index string) (at *url.URL, ok bool) {
 		at, _, ok = parseServer(index)
-		return at, ok && tokens[index] != "" && (!gitHosting(helpers.Origin(at)) || len(segments(at)) == 0)
+		return at, ok && !blank(tokens[index]) && (!gitHosting(helpers.Origin(at)) || len(segments(at)) == 0)
 	})
 	switch {
 	case len(indexes) == 0:
@@ -137,8 +137,11 @@ func sameIndex(a, b string) bool {
 	return ok && both && sameServer(at, bt) && slices.Equal(segments(at), segments(bt))
 }
 
+func blank(token string) bool { return strings.TrimSpace(token) == "" }
+
 // pesdeToken returns what is sent, and the token in it for those who write it in another way.
 func pesdeToken(value string) Values {
+	value = strings.TrimSpace(value) // a header has no space around it
 	token := value
 	if len(value) > len("bearer ") && ascii.EqualFold(value[:len("bearer ")], "bearer ") {
 		token = strings.TrimSpace(value[len("bearer "):])

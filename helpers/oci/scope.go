@@ -69,7 +69,7 @@ func parseTarget(u *url.URL) (t target, ok bool) {
 		return target{}, false
 	}
 	name, upload, ok := splitRepository(rest)
-	if !ok || !validRepository(name) || !sameDecoded(rest, name, upload) {
+	if !ok || !validRepository(name) || !sameToAll(rest, name, upload) {
 		return target{}, false
 	}
 	t = target{kind: repository, repository: name, scopes: []string{"repository:" + name + ":pull"}}
@@ -115,20 +115,29 @@ func splitRepository(rest string) (name string, upload, ok bool) {
 	return "", false, false
 }
 
-// sameDecoded reports whether a path below /v2/ is of the same repository to a registry that decodes it before it looks for the endpoint, once or more often:
-// many routers do.
-func sameDecoded(rest, name string, upload bool) bool {
-	for strings.Contains(rest, "%") {
+// sameToAll reports whether a path below /v2/ is of the same repository to a registry that takes slashes in a row for one,
+// and that decodes the path before it looks for the endpoint, once or more often: many routers do.
+func sameToAll(rest, name string, upload bool) bool {
+	for {
+		if seen, isUpload, ok := splitRepository(singleSlashes(rest)); !ok || seen != name || isUpload != upload {
+			return false
+		}
+		if !strings.Contains(rest, "%") {
+			return true
+		}
 		plain, err := url.PathUnescape(rest)
 		if err != nil {
 			return false
 		}
-		if decoded, isUpload, ok := splitRepository(plain); !ok || decoded != name || isUpload != upload {
-			return false
-		}
 		rest = plain
 	}
-	return true
+}
+
+func singleSlashes(path string) string {
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	return path
 }
 
 // validRepository accepts a repository's name: components of letters, digits, ".", "_" and "-". The distribution spec wants lower case;

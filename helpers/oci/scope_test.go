@@ -66,6 +66,10 @@ func TestScope(t *testing.T) {
 		{"https://auth.docker.io/v2/library/alpine/manifests/3", "https://auth.docker.io repository:library/alpine:pull", true},
 		// No registry's endpoints.
 		{"https://r.test/?service=x", "", false},
+		// Of another repository to a registry that takes slashes in a row for one.
+		{"https://r.test/v2/a/blobs/uploads/b/blobs//x", "", false},
+		{"https://r.test/v2/a/blobs/uploads/b/blobs/%2F/x", "", false},
+		{"https://r.test/v2/a/blobs/uploads//x", "https://r.test repository:a:pull,push", true},
 		{"https://r.test/v2/a", "", false},
 		{"https://r.test/v2/manifests/latest", "", false},
 		{"https://r.test/v2/a/manifests/", "", false},
