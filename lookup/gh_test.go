@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fe055d52/credential-helper/internal/ascii"
 )
 
 func TestGitHubCLI(t *testing.T) {
@@ -148,7 +150,7 @@ func FuzzHosts(f *testing.F) {
 			t.Errorf("%q: the secret is in the error: %v", file, err)
 		}
 		for host := range hosts {
-			if host != strings.ToLower(host) {
+			if host != ascii.Lower(host) {
 				t.Errorf("%q: the host %q is not in lower case", file, host)
 			}
 		}

@@ -255,18 +255,21 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("line %d of %q, behind %d", l.Number, text, last)
 			}
 			last = l.Number
-			if l.Command == "" && l.Config == "" && !strings.HasPrefix(l.Args[0], "-") {
+			if l.Command == "" && l.Config == "" && (len(l.Args) == 0 || !strings.HasPrefix(l.Args[0], "-")) {
 				continue // the command is a word that is empty
 			}
 			words := slices.Clone(l.Args)
 			if l.Command != "" || l.Config != "" {
-				words = slices.Insert(words, 0, strings.TrimSuffix(l.Command+":"+l.Config, ":"))
+				first := l.Command
+				if l.Config != "" {
+					first += ":" + l.Config
+				}
+				words = slices.Insert(words, 0, first)
 			}
 			var quoted strings.Builder
 			for _, word := range words {
-				// The first word is a command where no hyphen begins it: one that is empty, or ends with a colon, has no other spelling.
-				if word == "" || strings.ContainsAny(word, "\n\r") || strings.HasSuffix(words[0], ":") {
-					return
+				if strings.ContainsAny(word, "\n\r") {
+					return // there is no other spelling
 				}
 				quoted.WriteString(`"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `" `)
 			}

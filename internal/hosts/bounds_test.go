@@ -12,7 +12,7 @@ import (
 	"github.com/fe055d52/credential-helper/internal/env"
 )
 
-// TestBounds holds to bounds what is looked for in the files of a workspace and of its user. A file that is added to those has a row.
+// TestBounds holds to bounds what is looked for in the files of a workspace and of its user. A kind of file that is added to those has a row.
 func TestBounds(t *testing.T) {
 	count, between := boundtest.Count, boundtest.Between
 	type row struct {
@@ -27,10 +27,15 @@ func TestBounds(t *testing.T) {
 		"URLs":      between(`"`, "https://a.test/ ", `"`),
 	}}
 	rows := map[string]row{
-		"MODULE.bazel": starlark, "WORKSPACE": starlark,
-		"docker": {"JSON", map[string]boundtest.Shape{"logins": count(`{"auths":{`, `"h%d.test":{},`, `"a":{}}}`)}},
+		"MODULE.bazel": starlark,
+		"docker":       {"JSON", map[string]boundtest.Shape{"logins": count(`{"auths":{`, `"h%d.test":{},`, `"a":{}}}`)}},
 	}
+	same := map[string]bool{}
 	for _, tool := range workspaceTools {
+		if same[tool.kind] {
+			continue // it is read in the same way
+		}
+		same[tool.kind] = true
 		rows[tool.name] = row{map[string]string{"npm": "INI", "pypi": "INI", "cargo": "TOML", "maven": "XML"}[tool.kind], map[string]boundtest.Shape{
 			"URLs":  count("", map[string]string{"npm": "registry=https://h%d.test/\n", "pypi": "-i https://h%d.test/\n", "cargo": "index=\"https://h%d.test/\"\n", "maven": "<url>https://h%d.test/</url>\n"}[tool.kind], ""),
 			"slash": boundtest.Repeat("//"), "scopes": boundtest.Repeat("@a:"),
