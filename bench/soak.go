@@ -30,10 +30,12 @@ type soakPlan struct {
 type sample struct {
 	values  [5]float64 // in the order of series
 	entries int
+	clients int64
 	log     int64
 }
 
 // series are what is sampled. Something is flat where the median of the last third of the time is at most a tenth above that of the second third, and slack.
+// Descriptors, threads and goroutines are in the end, when no client is there, as many as in the beginning, and slack.
 var series = [5]struct {
 	name, unit string
 	slack      float64
@@ -50,6 +52,7 @@ type soaking struct {
 	slow  []slowClient
 	done  map[string]int
 	bad   []string
+	rest  [2]sample // without a client, in the beginning and in the end
 }
 
 // soak asks one agent all kinds of things for a time, and prints what that made of it. ok is false where what it takes grows, or an answer is wrong.
@@ -83,6 +86,9 @@ func (s *soaking) run(ctx context.Context) (samples []sample, err error) {
 	if err := s.fill(ctx, 0, s.plan.entries); err != nil {
 		return nil, err
 	}
+	if s.rest[0], err = s.sample(); err != nil {
+		return nil, err
+	}
 	loads := s.loads()
 	next := s.began.Add(s.plan.length / 180)
 	for time.Since(s.began) < s.plan.length {
@@ -114,7 +120,16 @@ func (s *soaking) run(ctx context.Context) (samples []sample, err error) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
-	return samples, nil
+	for _, c := range s.slow {
+		_ = c.conn.Close()
+	}
+	for range 50 {
+		if s.rest[1], err = s.sample(); err != nil || s.rest[1].clients <= 1 { // the one that asks
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return samples, err
 }
 
 // unanswered is what is counted where the agent gave no answer in two seconds, as on a machine that has much else to do.
@@ -163,7 +178,7 @@ func (s *soaking) sample() (one sample, err error) {
 		return one, err
 	}
 	one.values = [5]float64{float64(memory) / 1024, float64(status.Heap) / (1 << 20), float64(len(descriptors)), float64(len(threads)), float64(status.Goroutines)}
-	one.entries = status.Entries
+	one.entries, one.clients = status.Entries, status.Clients
 	if info, err := os.Stat(filepath.Join(s.site.run, "agent.log")); err == nil {
 		one.log = info.Size()
 	}
@@ -177,8 +192,8 @@ func (s *soaking) print(out io.Writer, samples []sample) (ok bool) {
 		fmt.Fprintln(out, "BAD: too few samples")
 		return false
 	}
-	fmt.Fprintln(out, "| median of | first third | second third | last third | most | flat |")
-	fmt.Fprintln(out, "|---|---|---|---|---|---|")
+	fmt.Fprintln(out, "| median of | first third | second third | last third | most | flat | without clients, before and after |")
+	fmt.Fprintln(out, "|---|---|---|---|---|---|---|")
 	ok = true
 	for i, what := range series {
 		var medians [3]float64
@@ -192,14 +207,15 @@ func (s *soaking) print(out io.Writer, samples []sample) (ok bool) {
 			medians[part], most = values[len(values)/2], max(most, values[len(values)-1])
 		}
 		verdict := "yes"
-		if medians[2] > 1.1*medians[1]+what.slack {
+		before, after := s.rest[0].values[i], s.rest[1].values[i]
+		if medians[2] > 1.1*medians[1]+what.slack || what.unit == "" && after > before+what.slack {
 			verdict, ok = "NO", false
 		}
 		unit := what.unit
 		if unit != "" {
 			unit = " " + unit
 		}
-		fmt.Fprintf(out, "| %s | %.4g%s | %.4g%s | %.4g%s | %.4g%s | %s |\n", what.name, medians[0], unit, medians[1], unit, medians[2], unit, most, unit, verdict)
+		fmt.Fprintf(out, "| %s | %.4g%s | %.4g%s | %.4g%s | %.4g%s | %s | %.4g, %.4g%s |\n", what.name, medians[0], unit, medians[1], unit, medians[2], unit, most, unit, verdict, before, after, unit)
 	}
 	last := samples[len(samples)-1]
 	fmt.Fprintf(out, "\n%d samples; %d entries and a log of %d bytes in the end\n\n", len(samples), last.entries, last.log)

@@ -149,9 +149,12 @@ type slowClient struct {
 	till time.Time
 }
 
+// maxSlow is how many slow clients there are at a time: so many, however fast the machine is.
+const maxSlow = 30
+
 // slowClients has clients begin to ask something, and not go on.
 func (s *soaking) slowClients(context.Context) error {
-	for range 3 {
+	for len(s.slow) < maxSlow {
 		conn, err := net.Dial("unix", s.socket)
 		if err != nil {
 			return err
