@@ -112,7 +112,7 @@ func inPlainCase(word, otherwise string) string {
 func punctuation(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if r > unicode.MaxASCII {
-			return -1
+			return ' ' // not nothing: what stands on both sides would be one word
 		}
 		return r
 	}, text)
