@@ -130,8 +130,7 @@ func TestHugeProxy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n.reset()
 			var wrote atomic.Int64
-			n.mu.Lock()
-			n.tunnel = func(conn net.Conn) bool {
+			n.dig(func(conn net.Conn) bool {
 				_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\nX: ")
 				for err == nil && wrote.Load() < 64<<20 {
 					var k int
@@ -139,8 +138,7 @@ func TestHugeProxy(t *testing.T) {
 					wrote.Add(int64(k))
 				}
 				return true
-			}
-			n.mu.Unlock()
+			})
 			s := stepNamed(t, "token by GET")
 			o := n.run(t, s, "CREDENTIAL_HELPER_TIMEOUT=4s")
 			n.refusedClearly(t, s, o)
@@ -188,9 +186,9 @@ func TestSlowAnswers(t *testing.T) {
 			for _, s := range steps {
 				n := newNetwork(t)
 				if tt.tls != "" {
-					n.tls[strings.TrimPrefix(s.server, "https://")] = tt.tls
+					n.spoil(s.server, tt.tls)
 				}
-				n.tunnel = tt.tunnel
+				n.dig(tt.tunnel)
 				if tt.handler != nil {
 					n.set(s.server+s.path, tt.handler)
 				}

@@ -310,9 +310,7 @@ func TestUntrustedServers(t *testing.T) {
 		for _, s := range steps {
 			t.Run(wrong+" "+s.name, func(t *testing.T) {
 				n.reset()
-				n.mu.Lock()
-				n.tls[strings.TrimPrefix(s.server, "https://")] = wrong
-				n.mu.Unlock()
+				n.spoil(s.server, wrong)
 				o := n.run(t, s, "CREDENTIAL_HELPER_TIMEOUT=5s")
 				if wrong == "HTTP/2" && o.code == 0 {
 					return // what speaks HTTP/1.1 when it is not asked for HTTP/2 is a server like others

@@ -158,6 +158,20 @@ func (n *network) set(at string, h http.HandlerFunc) {
 	n.places[at] = h
 }
 
+// spoil has something be wrong with the TLS of an origin.
+func (n *network) spoil(origin, wrong string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.tls[strings.TrimPrefix(origin, "https://")] = wrong
+}
+
+// dig has a function answer CONNECT in the proxy's place, where it returns true.
+func (n *network) dig(tunnel func(net.Conn) bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.tunnel = tunnel
+}
+
 // serveProxy is the proxy: for HTTP it is each server, and for HTTPS it makes a tunnel to one.
 func (n *network) serveProxy(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodConnect {
