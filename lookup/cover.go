@@ -86,7 +86,13 @@ func nearest[T any](things []T, u *url.URL, urlOf func(T) (at *url.URL, ok bool)
 	return found
 }
 
-// withoutUser returns the URL of a site as it is shown: without user info, which may be a login, and without its query.
+// shownSite returns the URL of a site as it is shown: withoutUser, and without what stands before another "@", which may be a login in a URL that was mistyped.
+func shownSite(raw string) string {
+	shown := withoutUser(raw)
+	return shown[strings.LastIndexByte(shown, '@')+1:]
+}
+
+// withoutUser returns the URL of a site without user info, which may be a login, and without its query.
 func withoutUser(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Opaque != "" || u.Host == "" {

@@ -52,7 +52,7 @@ type pesde struct {
 
 func (p pesde) Name() string {
 	if p.index != "" {
-		return "pesde's token for the index " + withoutUser(p.index)
+		return "pesde's token for the index " + shownSite(p.index)
 	}
 	return "pesde"
 }
@@ -86,7 +86,7 @@ func (p pesde) find(tokens map[string]string, from string, u *url.URL) (Values, 
 				return pesdeToken(tokens[index]).at(strings.TrimPrefix(from, "pesde's ")), nil
 			}
 		}
-		return nil, helpers.NotFoundf("%s has no token for the index %s", from, withoutUser(p.index))
+		return nil, helpers.NotFoundf("%s has no token for the index %s", from, shownSite(p.index))
 	}
 	indexes := nearest(slices.Sorted(maps.Keys(tokens)), u, func(index string) (at *url.URL, ok bool) {
 		at, _, ok = parseServer(index)
@@ -98,7 +98,7 @@ func (p pesde) find(tokens map[string]string, from string, u *url.URL) (Values, 
 	case slices.ContainsFunc(indexes, func(index string) bool { return tokens[index] != tokens[indexes[0]] }):
 		shown := make([]string, len(indexes))
 		for i, index := range indexes {
-			shown[i] = withoutUser(index)
+			shown[i] = shownSite(index)
 		}
 		return nil, helpers.WithHint(fmt.Errorf("looking for pesde's token: %s has different tokens for %s, and the URL fits each as well", from, fewOf(shown, ", ")),
 			`write "index": %q, or another one, in the source "pesde" of the rule`, shown[0])
@@ -122,7 +122,7 @@ func pesdeMissing(tokens map[string]string, from, origin string) error {
 		}
 	}
 	if len(others) == 1 {
-		return helpers.NotFoundf(`%s has no token for an index at %s; if the index of this registry is %s, add "index": %q to the source "pesde"`, from, origin, withoutUser(others[0]), withoutUser(others[0]))
+		return helpers.NotFoundf(`%s has no token for an index at %s; if the index of this registry is %s, add "index": %q to the source "pesde"`, from, origin, shownSite(others[0]), shownSite(others[0]))
 	}
 	return helpers.NotFoundf("%s has no token for an index at %s", from, origin)
 }

@@ -287,7 +287,7 @@ func (n nuget) Setup(u *url.URL) []helpers.Remedy {
 
 // Setup implements [helpers.Guided].
 func (p pesde) Setup(u *url.URL) []helpers.Remedy {
-	index := withoutUser(p.index)
+	index := shownSite(p.index)
 	if index == "" {
 		index = helpers.Origin(u) + "/INDEX"
 	}
