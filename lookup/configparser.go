@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/fe055d52/credential-helper/helpers"
-	"github.com/fe055d52/credential-helper/internal/ascii"
 )
 
 // The files of Python's tools are read here and by no INI library: those that know values of several lines take a comment between them for a part of the value,
@@ -117,7 +116,7 @@ func parsePython(shown string, data []byte) (*pyFile, error) {
 		if end < 0 {
 			return nil, malformed("it is neither a [section] nor NAME = VALUE")
 		}
-		name := ascii.Lower(strings.TrimRightFunc(line[:end], pySpace))
+		name := strings.ToLower(strings.TrimRightFunc(line[:end], pySpace)) // as Python does
 		switch {
 		case name == "":
 			return nil, malformed("there is no name before the value")
