@@ -173,7 +173,7 @@ func TestGuessedRuleIsForItsHost(t *testing.T) {
 	kinds := helperKinds(newSources(&e, newClient()), newClient(), nil)
 	var rules, others int
 	for _, host := range []string{
-		"github.com", "github.corp.test", "acme.ghe.com", "ghcr.io", "us-docker.pkg.dev", "acme.gcr.io", "1.dkr.ecr.us-east-1.amazonaws.com", "docker.corp.test", "harbor.corp.test", "npm.corp.test", "registry.npmjs.org", "pypi.org", "crates.io",
+		"github.com", "github.corp.test", "acme.ghe.com", "ghcr.io", "us-docker.pkg.dev", "acme.gcr.io", "1.dkr.ecr.us-east-1.amazonaws.com", "docker.corp.test", "harbor.corp.test", "npm.corp.test", "registry.yarnpkg.com", "pypi.org", "crates.io",
 		"repo.maven.apache.org", "gitlab.com", "nuget.corp.test", "gems.corp.test", "packagist.org", "pkg.julialang.org", "acme.jfrog.io", "files.corp.test:8443", "[2001:db8::1]", "10.0.0.1",
 	} {
 		var urls []helpers.Request
