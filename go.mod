@@ -2,6 +2,9 @@ module github.com/fe055d52/credential-helper
 
 go 1.26.0
 
+// The standard library is a dependency, too: older ones of Go 1.26 lack fixes, in crypto/x509 among others.
+toolchain go1.26.8
+
 require (
 	filippo.io/age v1.3.2
 	github.com/dchest/siphash v1.2.3
