@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -119,13 +120,30 @@ func pruneLocks(root string, now time.Time) {
 		return
 	}
 	defer dir.Close()
-	list, err := readDir(dir)
+	eachFile(dir, func(info fs.FileInfo) {
+		if now.Sub(info.ModTime()) > lockLife {
+			_ = dir.Remove(info.Name())
+		}
+	})
+}
+
+// eachFile calls do for each regular file of a directory, which it may remove. It knows of few at a time: an agent that answers for a large build
+// has a file for each of tens of thousands of questions, and looks at them every minute.
+func eachFile(dir *os.Root, do func(fs.FileInfo)) {
+	f, err := dir.Open(".")
 	if err != nil {
 		return
 	}
-	for _, item := range list {
-		if info, err := item.Info(); err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > lockLife {
-			_ = dir.Remove(item.Name())
+	defer f.Close()
+	for {
+		list, err := f.ReadDir(200)
+		for _, item := range list {
+			if info, err := item.Info(); err == nil && info.Mode().IsRegular() {
+				do(info)
+			}
+		}
+		if err != nil {
+			return
 		}
 	}
 }
