@@ -86,10 +86,13 @@ func nearest[T any](things []T, u *url.URL, urlOf func(T) (at *url.URL, ok bool)
 	return found
 }
 
-// shownSite returns the URL of a site as it is shown: withoutUser, and without what stands before another "@", which may be a login in a URL that was mistyped.
+// shownSite returns the URL of a site as it is shown: withoutUser. One that does not parse, or has an "@" left, may have been mistyped with a login in it.
 func shownSite(raw string) string {
-	shown := withoutUser(raw)
-	return shown[strings.LastIndexByte(shown, '@')+1:]
+	u, err := url.Parse(raw)
+	if shown := withoutUser(raw); err == nil && u.Host != "" && !strings.Contains(shown, "@") {
+		return shown
+	}
+	return "a URL that is none"
 }
 
 // withoutUser returns the URL of a site without user info, which may be a login, and without its query.

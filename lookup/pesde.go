@@ -121,7 +121,7 @@ func pesdeMissing(tokens map[string]string, from, origin string) error {
 			others = append(others, index)
 		}
 	}
-	if len(others) == 1 {
+	if len(others) == 1 && shownSite(others[0]) == withoutUser(others[0]) {
 		return helpers.NotFoundf(`%s has no token for an index at %s; if the index of this registry is %s, add "index": %q to the source "pesde"`, from, origin, shownSite(others[0]), shownSite(others[0]))
 	}
 	return helpers.NotFoundf("%s has no token for an index at %s", from, origin)

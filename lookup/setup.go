@@ -287,9 +287,9 @@ func (n nuget) Setup(u *url.URL) []helpers.Remedy {
 
 // Setup implements [helpers.Guided].
 func (p pesde) Setup(u *url.URL) []helpers.Remedy {
-	index := shownSite(p.index)
-	if index == "" {
-		index = helpers.Origin(u) + "/INDEX"
+	index := helpers.Origin(u) + "/INDEX"
+	if p.index != "" {
+		index = shownSite(p.index)
 	}
 	return remedy("pesde", "log in with pesde", "pesde auth --index "+Quote(index)+" login")
 }
